@@ -1,0 +1,83 @@
+"""Alerts: one condition of one rule on one subject, from its start to its end."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from watcher.core.duration import Millis
+
+IDENTITY = ("project", "region", "type", "connector", "deployment", "application", "source")
+"""Labels of a subject that are part of an alert's identity; everything else can only be matched on."""
+
+
+class AlertState(StrEnum):
+    """`pending` waits for its rule's `for`; `resolved` waits to be told."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    RESOLVED = "resolved"
+
+
+class Verdict(StrEnum):
+    """What a rule says about a subject now: its condition holds, has ended, or neither (it keeps what it was)."""
+
+    HOLDS = "holds"
+    ENDED = "ended"
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One alert. `key` is unique for ever: the fingerprint, and for a fact the event it tells.
+
+    `since` is when the condition began, `due` when a pending one fires, `attempt` the build it was last told for.
+    `episode` grows with every start and every new attempt: a group tells an alert again exactly when it grew.
+    `silent` marks a condition that already held when its project was first seen: known, not told. `away` means that
+    the condition has stopped holding without having ended (a failed Deployment that is being redeployed).
+    """
+
+    key: str
+    fingerprint: str
+    rule: str
+    project: str
+    subject: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    state: AlertState = AlertState.PENDING
+    since: Millis = 0
+    due: Millis = 0
+    starts_at: Millis = 0
+    ends_at: Millis | None = None
+    attempt: str = ""
+    status: str = ""
+    episode: int = 1
+    silent: bool = False
+    away: bool = False
+    fact: bool = False
+    observed_at: Millis = 0
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Sixteen hex digits that are equal exactly for equal label sets, whatever their order; empty labels count as absent."""
+    text = "\xff".join(f"{name}\xfe{labels[name]}" for name in sorted(labels) if labels[name])
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def identity(rule: str, labels: Mapping[str, str], own: Mapping[str, str], by: Iterable[str] = ()) -> dict[str, str]:
+    """The label set that an alert of `rule` on a subject with `labels` has: identity labels, then the rule's own."""
+    chosen = {name: labels[name] for name in (*IDENTITY, *by) if labels.get(name)}
+    return {"alertname": rule, **chosen, **{name: value for name, value in own.items() if value}}
+
+
+def fire(alert: Alert, at: Millis, *, silent: bool = False) -> Alert:
+    """The alert as firing from `at`."""
+    return replace(alert, state=AlertState.FIRING, starts_at=at, due=0, silent=silent)
+
+
+def is_new_attempt(alert: Alert, attempt: str, status: str) -> bool:
+    """Has a firing alert whose condition holds now failed anew, rather than merely stayed as it was?
+
+    Another build says so; so does a condition that came back after it was away, since a redeploy may reuse a build.
+    """
+    return alert.away or (attempt != alert.attempt and status == alert.status)

@@ -1,0 +1,93 @@
+"""What becomes of a delivery after an attempt: the outbox's state machine and its backoff, as pure functions."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watcher.core.duration import Millis
+
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+SCHEDULE: tuple[Millis, ...] = (2 * SECOND, 10 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE)
+"""Waits after the first, second … failed attempt; hourly afterwards."""
+RETRY_AFTER_BOUNDS = (1 * SECOND, 1 * HOUR)
+BUDGET: Millis = 72 * HOUR
+"""How long a delivery that is not critical is retried before it becomes a dead letter."""
+
+
+class DeliveryState(StrEnum):
+    """Where a row of the outbox stands. `sending` after a crash means that the outcome is unknown."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    HELD = "held"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+
+
+class Outcome(StrEnum):
+    """What an attempt came to.
+
+    `unsent`: failed for certain before a byte of the request left. `rejected`: the receiver answered that it did not
+    take it but may later. `refused`: it will never take it as things stand. `unknown`: bytes left and no answer came.
+    """
+
+    DELIVERED = "delivered"
+    UNSENT = "unsent"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One row of the outbox: one notification for one sink. `body` is frozen at the first attempt."""
+
+    id: str
+    sink: str
+    lane: str
+    seq: int
+    notification: bytes
+    created_at: Millis
+    observed_at: Millis
+    severity: str = ""
+    state: DeliveryState = DeliveryState.PENDING
+    due_at: Millis = 0
+    attempts: int = 0
+    unknown_outcomes: int = 0
+    body: bytes | None = None
+    last_error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """The state a delivery enters after an attempt, and when it is due again (`None`: never by itself)."""
+
+    state: DeliveryState
+    due_at: Millis | None
+
+
+def backoff(attempts: int, jitter: float) -> Millis:
+    """Wait after `attempts` failures; `jitter` in [0, 1) spreads the hourly tail over its last half."""
+    if attempts <= len(SCHEDULE):
+        return SCHEDULE[max(attempts, 1) - 1]
+    return int(HOUR * (0.5 + jitter / 2))
+
+
+def settle(
+    delivery: Delivery, outcome: Outcome, now: Millis, *, retry_after: Millis | None = None, jitter: float = 0.0
+) -> Settlement:
+    """Decide what follows an attempt on `delivery` (whose `attempts` counts this one).
+
+    A refused delivery is held and tried again hourly: a channel can come back. What is critical is never given up;
+    anything else becomes a dead letter once its budget is spent, with its payload kept.
+    """
+    if outcome is Outcome.DELIVERED:
+        return Settlement(state=DeliveryState.DELIVERED, due_at=None)
+    if delivery.severity != "critical" and now - delivery.created_at >= BUDGET:
+        return Settlement(state=DeliveryState.DEAD, due_at=None)
+    if outcome is Outcome.REFUSED:
+        return Settlement(state=DeliveryState.HELD, due_at=now + int(HOUR * (0.5 + jitter / 2)))
+    wait = backoff(delivery.attempts, jitter)
+    if retry_after is not None:
+        low, high = RETRY_AFTER_BOUNDS
+        wait = max(wait, min(max(retry_after, low), high))
+    return Settlement(state=DeliveryState.PENDING, due_at=now + wait)

@@ -1,0 +1,86 @@
+"""Events: the facts that observing produces and judging consumes, one row each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from watcher.core.duration import Millis
+from watcher.core.snapshot import Deployment, ReportEntry
+
+
+class EventType(StrEnum):
+    """What happened. The value is the label `event` of a rule and the `type` of the metric."""
+
+    CREATED = "created"
+    STATUS = "status"
+    ATTEMPT = "attempt"
+    REPORT = "report"
+    APPLICATION = "application"
+    CONNECTOR = "connector"
+    GONE = "gone"
+    BASELINE = "baseline"
+    BLIND = "blind"
+    SIGHTED = "sighted"
+    GAP = "gap"
+    SUSPICIOUS = "suspicious"
+    UNKNOWN = "unknown"
+    TRUNCATED = "truncated"
+    DEAD_LETTER = "dead_letter"
+
+
+SOURCE_EVENTS = frozenset(
+    {
+        EventType.BASELINE,
+        EventType.BLIND,
+        EventType.SIGHTED,
+        EventType.GAP,
+        EventType.SUSPICIOUS,
+        EventType.UNKNOWN,
+        EventType.TRUNCATED,
+        EventType.DEAD_LETTER,
+    }
+)
+
+
+class EventReason(StrEnum):
+    """Why an event did or did not become a message; every judged event ends with exactly one."""
+
+    NO_RULE = "no_rule"
+    BASELINE = "baseline"
+    PENDING = "pending"
+    STARTED = "started"
+    NEW_ATTEMPT = "new_attempt"
+    STILL_FIRING = "still_firing"
+    RESOLVED = "resolved"
+    TOLD_ONCE = "told_once"
+    CONDITION_ENDED = "condition_ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One observed fact about a Deployment or about a source.
+
+    `at` is when it was observed, `sight` when its source was last seen before that (0: never): a condition may be
+    held to have lasted only up to `sight`. `deployment` is the state after the fact (the last known one for `gone`);
+    `previous_status` and `previous_build` are the state before. `fields` holds what only this type of event has.
+    `baseline` marks facts that were already so when the project was first seen. `seq` is given by the store.
+    """
+
+    type: EventType
+    project: str
+    at: Millis
+    sight: Millis = 0
+    region: str = ""
+    source: str = "deployments"
+    deployment: Deployment | None = None
+    previous_status: str = ""
+    previous_build: str = ""
+    entry: ReportEntry | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+    baseline: bool = False
+    seq: int = 0
+
+    @property
+    def subject(self) -> str:
+        """What the event is about: a Deployment's id, else the source."""
+        return self.deployment.id if self.deployment else self.source

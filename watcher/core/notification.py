@@ -1,0 +1,68 @@
+"""What a sink gets: one flush of one group, independent of any sink."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watcher.core.duration import Millis
+
+
+class NotifyReason(StrEnum):
+    """Why a group was, or was not, told; the answer of `group.decide`."""
+
+    FIRST = "first_notification"
+    NEW_ALERTS = "new_alerts"
+    NEW_ATTEMPT = "new_attempt"
+    NEW_RESOLVED = "new_resolved"
+    ALL_RESOLVED = "all_resolved"
+    REPEAT = "repeat_interval"
+    NOTHING_NEW = "nothing_new"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertView:
+    """One alert as a message shows it.
+
+    `state` is `firing` or `resolved`; `fact` marks one that is told once and never resolved; `fresh` marks what this
+    notification tells for the first time (a new alert, a new attempt, a resolution). `ends_at` is set when resolved.
+    """
+
+    fingerprint: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    state: str
+    starts_at: Millis
+    ends_at: Millis | None = None
+    fact: bool = False
+    fresh: bool = True
+    attempts: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notification:
+    """One message to one receiver: the current truth about one group.
+
+    `id` is stable for ever and is the idempotency key on the wire. `status` is `resolved` when nothing fires any
+    more. Counts are exact even where a sink shows fewer alerts: `firing` and `resolved` count `alerts`,
+    `fresh` counts those told here for the first time.
+    """
+
+    id: str
+    receiver: str
+    group_key: str
+    group_labels: Mapping[str, str]
+    reason: NotifyReason
+    status: str
+    at: Millis
+    alerts: tuple[AlertView, ...]
+    firing: int
+    resolved: int
+    fresh: int
+    external_url: str = ""
+
+    @property
+    def severity(self) -> str:
+        """The highest severity among the firing alerts, else among all: critical, warning, info or empty."""
+        firing = [a for a in self.alerts if a.state == "firing"] or list(self.alerts)
+        found = {a.labels.get("severity", "") for a in firing}
+        return next((name for name in ("critical", "warning", "info") if name in found), "")

@@ -1,0 +1,79 @@
+"""How well a source is seen: when to say that it is blind, and what to say when sight returns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventType
+
+DEFINITE_FAILURES = 3
+"""Polls in a row that must be refused (401, 403, 404) before the refusal is believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceState:
+    """What is remembered about one source of one project.
+
+    `since` is when it was first tried, `last_ok` when it was last read in full (0: never), `failures` the failed
+    reads since then. `blind` means a person has been told. `suspicious` counts polls in a row whose list could not be
+    believed; `unknown` holds the undocumented values already told.
+    """
+
+    project: str
+    source: str = "deployments"
+    region: str = ""
+    since: Millis = 0
+    last_ok: Millis = 0
+    failures: int = 0
+    error: str = ""
+    blind: bool = False
+    baselined: bool = False
+    suspicious: int = 0
+    truncated: bool = False
+    unknown: frozenset[str] = field(default_factory=frozenset)
+
+
+def _event(state: SourceState, kind: EventType, at: Millis, fields: Mapping[str, str]) -> Event:
+    return Event(
+        type=kind,
+        project=state.project,
+        region=state.region,
+        source=state.source,
+        at=at,
+        sight=state.last_ok,
+        fields=fields,
+    )
+
+
+def seen(state: SourceState, at: Millis, blind_after: Millis) -> tuple[SourceState, list[Event]]:
+    """A read succeeded at `at`: sight regained if a person knew it was lost, a gap if they did not."""
+    events: list[Event] = []
+    span = {"from": str(state.last_ok or state.since), "to": str(at)}
+    if state.blind:
+        events.append(_event(state, EventType.SIGHTED, at, span))
+    elif state.last_ok and at - state.last_ok > blind_after:
+        events.append(_event(state, EventType.GAP, at, span))
+    return replace(state, last_ok=at, failures=0, error="", blind=False), events
+
+
+def missed(
+    state: SourceState, at: Millis, blind_after: Millis, *, error: str, refusal: str = ""
+) -> tuple[SourceState, list[Event]]:
+    """A read failed at `at`. `refusal` is `credentials` (believed at once), `definite` (believed after a few) or empty."""
+    state = replace(state, failures=state.failures + 1, error=error)
+    return assess(state, at, blind_after, refusal=refusal)
+
+
+def assess(
+    state: SourceState, at: Millis, blind_after: Millis, *, refusal: str = ""
+) -> tuple[SourceState, list[Event]]:
+    """Say once that the source is blind, when its last sight is too old or its refusal is definite.
+
+    Age alone is not enough: a daemon that slept for a week has an old last sight and no failure yet.
+    """
+    definite = refusal == "credentials" or (refusal == "definite" and state.failures >= DEFINITE_FAILURES)
+    stale = state.failures > 0 and at - (state.last_ok or state.since) > blind_after
+    if state.blind or not (definite or stale):
+        return state, []
+    fields = {"from": str(state.last_ok or state.since), "error": state.error}
+    return replace(state, blind=True), [_event(state, EventType.BLIND, at, fields)]

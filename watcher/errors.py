@@ -1,0 +1,63 @@
+"""The errors of the program. Each carries the decision that its catcher needs.
+
+WatcherError
+├── ConfigError           exit 78; every problem with its exact path
+├── StoreError            the database cannot be used; says which file and what to do
+├── SourceError           a source could not be read; says what kind of blindness it is
+└── DeliveryError         a sink did not take a message; says whether and when to try again
+"""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from watcher.core.delivery import Outcome
+from watcher.core.duration import Millis
+
+
+class WatcherError(Exception):
+    """Root of every error that the program raises on purpose. Its text never holds a secret."""
+
+
+class ConfigError(WatcherError):
+    """The configuration cannot be used. `problems` are lines for a person, each with its path."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class StoreError(WatcherError):
+    """The database cannot be used."""
+
+
+class Blindness(StrEnum):
+    """Why a source cannot be seen; decides how soon a person must hear of it and what they are told."""
+
+    CREDENTIALS = "credentials"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    RATE_LIMITED = "rate_limited"
+    SERVER = "server"
+    TIMEOUT = "timeout"
+    NETWORK = "network"
+    TLS = "tls"
+    UNREADABLE = "unreadable"
+
+
+class SourceError(WatcherError):
+    """A source could not be read. `retry_after` is the server's wish in milliseconds, already clamped."""
+
+    def __init__(self, message: str, kind: Blindness, *, retry_after: Millis | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class DeliveryError(WatcherError):
+    """A sink did not take a message. `outcome` says what is known; `reason` is one of a closed, small set of words."""
+
+    def __init__(self, message: str, outcome: Outcome, *, reason: str, retry_after: Millis | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.reason = reason
+        self.retry_after = retry_after

@@ -1,0 +1,192 @@
+"""The ports: what the pipeline needs from the world, one Protocol each. Implementations live above and beside it."""
+
+import random  # noqa: TID251  the one place where chance enters, as a type
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from watcher.core.alert import Alert
+from watcher.core.delivery import Delivery, DeliveryState, Settlement
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventReason
+from watcher.core.group import Group
+from watcher.core.notification import Notification
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment, Listing
+
+
+class Clock(Protocol):
+    """Time. Production time cannot be stubbed; tests pass another Clock."""
+
+    def now(self) -> Millis:
+        """Wall-clock time in milliseconds since the epoch."""
+        ...
+
+    def monotonic(self) -> Millis:
+        """Milliseconds that never go back; for lengths of time only."""
+        ...
+
+    async def sleep(self, length: Millis) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env:
+    """Time and chance: everything about the world that a test must be able to hold still."""
+
+    clock: Clock
+    rng: random.Random
+
+
+class DeploymentSource(Protocol):
+    """One project's Deployments, as the Connect API tells them."""
+
+    async def list(self) -> Listing:
+        """Read the whole list. Raises SourceError; never returns part of a list as if it were whole."""
+        ...
+
+    async def get(self, deployment_id: str) -> Deployment | None:
+        """Read one Deployment; `None` when the API says that it does not exist. Raises SourceError."""
+        ...
+
+
+class Sink(Protocol):
+    """One configured destination. Policy (retry, pacing, order) stays outside."""
+
+    @property
+    def id(self) -> str:
+        """Stable name: receiver, kind and position."""
+        ...
+
+    @property
+    def send_resolved(self) -> bool:
+        """Whether it wants to hear that alerts have ended."""
+        ...
+
+    def render(self, notification: Notification) -> bytes:
+        """The body to send, frozen by the caller before the first attempt. Pure; never fails on any notification."""
+        ...
+
+    async def send(self, delivery: Delivery) -> None:
+        """Send `delivery.body` under `delivery.id`. Raises DeliveryError unless the receiver said it took it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What one poll adds to the store, as one transaction."""
+
+    source: SourceState
+    upserts: Sequence[Deployment] = ()
+    removed: Sequence[str] = ()
+    events: Sequence[Event] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What judge has to look at: events in order, and how far each source has been seen (from one read)."""
+
+    events: Sequence[Event]
+    sources: Sequence[SourceState]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What judging adds to the store, as one transaction: states by key (`None` deletes), outbox rows, reasons."""
+
+    cursor: int
+    alerts: Mapping[str, Alert | None] = field(default_factory=dict)
+    groups: Mapping[str, Group | None] = field(default_factory=dict)
+    deliveries: Sequence[Delivery] = ()
+    reasons: Mapping[int, tuple[EventReason, str]] = field(default_factory=dict)
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRows:
+    """Everything judge keeps in memory, as the store has it."""
+
+    cursor: int
+    alerts: Sequence[Alert]
+    groups: Sequence[Group]
+    meta: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """One settled attempt: the delivery as it now stands."""
+
+    delivery_id: str
+    settlement: Settlement
+    unknown: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxStats:
+    """The outbox by state, and when its oldest unsettled row was made (`None`: there is none)."""
+
+    rows: Mapping[DeliveryState, int]
+    oldest: Millis | None
+
+
+class Store(Protocol):
+    """The database. Every method is one transaction; what it returns is committed."""
+
+    async def load_deployments(self, project: str) -> Sequence[Deployment]:
+        """The Deployments of a project as last committed."""
+        ...
+
+    async def load_source(self, project: str, source: str) -> SourceState | None:
+        """What is remembered about a source, or `None` at first sight."""
+        ...
+
+    async def commit_observation(self, observation: Observation) -> None:
+        """Write a poll: source state, changed Deployments, events."""
+        ...
+
+    async def load_ledger(self) -> LedgerRows:
+        """Alerts, groups and judge's cursor."""
+        ...
+
+    async def backlog(self, cursor: int, limit: int) -> Backlog:
+        """Events after `cursor`, oldest first, and every source's state, from one consistent read."""
+        ...
+
+    async def commit_judgement(self, judgement: Judgement) -> None:
+        """Write a judgement: alerts, groups, outbox rows (a row whose id exists already is left alone), reasons, cursor."""
+        ...
+
+    async def due_deliveries(self, now: Millis, limit: int) -> Sequence[Delivery]:
+        """Deliveries that may be attempted: due, pending or held, and first unsettled row of their lane."""
+        ...
+
+    async def next_due(self) -> Millis | None:
+        """When the next delivery that heads its lane is due."""
+        ...
+
+    async def claim(self, bodies: Mapping[str, bytes], now: Millis) -> Sequence[Delivery]:
+        """Mark deliveries as being sent, count the attempt and freeze their body; returns them as they now stand."""
+        ...
+
+    async def settle(self, settled: Sequence[Settled], events: Sequence[Event], now: Millis) -> None:
+        """Write the outcome of attempts, and events about them."""
+        ...
+
+    async def recover_claims(self, now: Millis) -> int:
+        """After a crash: deliveries that were being sent become pending again, with an unknown outcome; returns how many."""
+        ...
+
+    async def outbox(self) -> OutboxStats:
+        """Count the outbox."""
+        ...
+
+    async def purge(self, before: Millis, batch: int) -> int:
+        """Delete up to `batch` judged events and settled deliveries older than `before`; returns how many."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what runs, checkpoint, release the lock."""
+        ...

@@ -1,0 +1,107 @@
+"""The Connectors that simulated Deployments run: invented ones, of the kinds the public catalogue lists."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class AppType(StrEnum):
+    """What kind of application a Connector declares; it decides what a Deployment of it is given."""
+
+    SERVICE = "service"
+    EVENT = "event"
+    JOB = "job"
+    ASSETS = "assets"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """One published Connector; `apps` are name and kind, in the order of its connect.yaml."""
+
+    key: str
+    name: str
+    description: str
+    integration_type: str
+    tag: str
+    version: int
+    apps: tuple[tuple[str, AppType], ...]
+    certified: bool = True
+
+
+CONNECTORS: tuple[Connector, ...] = (
+    Connector(
+        key="tax-calculation",
+        name="Tax Calculation",
+        description="Calculates sales tax for Carts through an API Extension.",
+        integration_type="tax",
+        tag="v2.4.1",
+        version=18,
+        apps=(("tax-calculator", AppType.SERVICE),),
+    ),
+    Connector(
+        key="order-export",
+        name="Order Export to ERP",
+        description="Sends placed Orders to the ERP and writes back their numbers.",
+        integration_type="erp",
+        tag="v1.12.0",
+        version=41,
+        apps=(("order-listener", AppType.EVENT), ("nightly-reconciliation", AppType.JOB)),
+        certified=False,
+    ),
+    Connector(
+        key="product-search",
+        name="Product Search Sync",
+        description="Keeps the search index in step with published Products.",
+        integration_type="search",
+        tag="v3.0.2",
+        version=27,
+        apps=(("index-updater", AppType.EVENT), ("full-export", AppType.SERVICE)),
+    ),
+    Connector(
+        key="payment-gateway",
+        name="Payment Gateway",
+        description="Processes payments and their notifications.",
+        integration_type="psp",
+        tag="v5.1.0",
+        version=63,
+        apps=(("enabler", AppType.ASSETS), ("processor", AppType.SERVICE)),
+    ),
+    Connector(
+        key="loyalty-points",
+        name="Loyalty Points",
+        description="Grants and redeems points at checkout.",
+        integration_type="promotion",
+        tag="v0.9.7",
+        version=9,
+        apps=(("points-service", AppType.SERVICE),),
+        certified=False,
+    ),
+    Connector(
+        key="returns-label",
+        name="Returns Label",
+        description="Prints return labels for shipped Orders.",
+        integration_type="shipping",
+        tag="v1.3.3",
+        version=12,
+        apps=(("label-service", AppType.SERVICE),),
+    ),
+    Connector(
+        key="gift-cards",
+        name="Gift Cards",
+        description="Balance check and redemption of gift cards.",
+        integration_type="giftcard",
+        tag="v1.0.0",
+        version=5,
+        apps=(("gift-card-service", AppType.SERVICE),),
+    ),
+    Connector(
+        key="email-campaigns",
+        name="Email Campaigns",
+        description="Feeds Customers and Orders into the mailing platform.",
+        integration_type="email",
+        tag="v4.2.0",
+        version=33,
+        apps=(("profile-sync", AppType.EVENT), ("daily-segments", AppType.JOB)),
+    ),
+)
+
+BY_KEY: dict[str, Connector] = {connector.key: connector for connector in CONNECTORS}
