@@ -1,17 +1,13 @@
 """Seeded chance: the same seed gives the same ids, so a run can be repeated and two runs compared."""
 
-from collections.abc import Sequence
 from random import Random  # noqa: TID251  the one seeded generator of the simulator, never the shared one
-from typing import TypeVar
 from uuid import UUID
-
-Option = TypeVar("Option")
 
 
 class Chance:
     """Everything random in one simulated world."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | str) -> None:
         self._random = Random(seed)
 
     def uuid(self) -> str:
@@ -21,7 +17,3 @@ class Chance:
     def letters(self, length: int) -> str:
         """Lower-case hexadecimal letters."""
         return f"{self._random.getrandbits(4 * length):0{length}x}"
-
-    def pick(self, options: Sequence[Option]) -> Option:
-        """One of the options."""
-        return options[self._random.randrange(len(options))]

@@ -72,7 +72,9 @@ def invalid_token() -> ApiError:
 def auth_refusal(status: int, code: str, message: str) -> ApiError:
     """The auth service's answer: the API's error body and the OAuth2 fields in one object."""
     body = {**error_body(status, code, message), "error": code, "error_description": message}
-    return ApiError(status, body, {"WWW-Authenticate": 'Basic realm="simulator"'} if status == HTTPStatus.UNAUTHORIZED else None)
+    return ApiError(
+        status, body, {"WWW-Authenticate": 'Basic realm="simulator"'} if status == HTTPStatus.UNAUTHORIZED else None
+    )
 
 
 def deployment_not_found(reference: str) -> ApiError:
@@ -90,6 +92,12 @@ def invalid_path(why: str) -> ApiError:
     """An id or key which cannot be one."""
     message = "Request path param is not valid"
     return ApiError(400, error_body(400, "InvalidPathParam", message, detailedErrorMessage=why))
+
+
+def duplicate_field(name: str, value: Any) -> ApiError:
+    """A value that another resource has already."""
+    message = f"A duplicate value {value} exists for field {name}."
+    return ApiError(400, error_body(400, "DuplicateField", message, field=name, duplicateValue=value))
 
 
 def invalid_json(why: str) -> ApiError:

@@ -34,7 +34,7 @@ INTEGRATION_TYPES = (
 
 
 def deployment_payload(
-    chance: Chance, connector: Connector, connector_id: str, *, key: str, fields: Mapping[str, Any], now: int
+    chance: Chance, connector: Connector, connector_id: str, fields: Mapping[str, Any], now: int
 ) -> dict[str, Any]:
     """A whole Deployment; `fields` replace top-level fields of it, a `None` among them removes one."""
     region = fields.get("deployedRegion", DEFAULT_REGION)
@@ -42,7 +42,7 @@ def deployment_payload(
     status = fields.get("status", "Deployed")
     made = {
         "id": chance.uuid(),
-        "key": key,
+        "key": connector.key,
         "version": 1,
         "type": kind,
         "connector": connector_payload(connector, connector_id),
@@ -111,7 +111,7 @@ def application_payload(chance: Chance, name: str, kind: AppType, region: str) -
         "id": app_id,
         "applicationName": name,
         "standardConfiguration": [{"key": "LOG_LEVEL", "value": "info"}],
-        "securedConfiguration": [{"key": "API_KEY", "value": f"sk_live_{chance.letters(24)}"}],
+        "securedConfiguration": [{"key": "API_KEY", "value": f"secret-value-{chance.letters(24)}"}],
     }
     if kind is AppType.SERVICE:
         payload["url"] = f"https://service-{app_id}.{region}.commercetools.app"
