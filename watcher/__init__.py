@@ -1,2 +1,32 @@
-"""x"""
+"""connect-watcher: watches commercetools Connect and tells people, exactly as often as they want to hear it.
+
+The map. Three loops, one database; each loop reads rows, asks the pure core, writes rows in one transaction::
+
+    observe                          judge                               deliver
+    poll → Listing → digest          rules → Alert → route → group       claim → render → sink.send
+              → Event ────── db ───→       → decide ──────── db ───────→       → settle
+    one transaction: source,         one transaction: alerts, groups,    one transaction: outcome
+    deployments, events              outbox rows, reasons
+
+Layers, imports go down only (checked by import-linter)::
+
+    cli                                      one module for each group of verbs, thin
+    app                                      the composition root: the only place that names concrete classes
+    config | web | simulator                 settings from TOML; probes and metrics; a Connect API to rehearse on
+    sources | sinks | store | rules | pipeline   siblings that never import one another
+    connect | render | pattern               the API client; messages as text; RE2
+    http                                     the one HTTP door out
+    metrics | logs | redact
+    ports                                    what the pipeline needs from the world
+    errors
+    core                                     the decisions: pure, standard library only
+
+Known flaws, so that nobody has to find them again:
+
+* Times are wall-clock milliseconds. A clock set back makes waits longer by as much; nothing is lost.
+* A group is one row, rewritten whole when one of its alerts changes: thousands of alerts in one group cost as much
+  at every change.
+* Alerts and groups are held in memory by the one process that judges.
+"""
+
 __version__ = "0.1.0"

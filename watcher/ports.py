@@ -159,12 +159,12 @@ class Store(Protocol):
         """Write a judgement: alerts, groups, outbox rows (a row whose id exists already is left alone), reasons, cursor."""
         ...
 
-    async def due_deliveries(self, now: Millis, limit: int) -> Sequence[Delivery]:
-        """Deliveries that may be attempted: due, pending or held, and first unsettled row of their lane."""
+    async def due_deliveries(self, sink: str, now: Millis, limit: int) -> Sequence[Delivery]:
+        """Deliveries of a sink that may be attempted: due, pending or held, and first unsettled row of their lane."""
         ...
 
-    async def next_due(self) -> Millis | None:
-        """When the next delivery that heads its lane is due."""
+    async def next_due(self, sink: str) -> Millis | None:
+        """When the next delivery of a sink that heads its lane is due, pending or held."""
         ...
 
     async def claim(self, bodies: Mapping[str, bytes], now: Millis) -> Sequence[Delivery]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from watcher.core.duration import Millis
@@ -19,19 +19,12 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
-class Verdict(StrEnum):
-    """What a rule says about a subject now: its condition holds, has ended, or neither (it keeps what it was)."""
-
-    HOLDS = "holds"
-    ENDED = "ended"
-    NEITHER = "neither"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """One alert. `key` is unique for ever: the fingerprint, and for a fact the event it tells.
 
     `since` is when the condition began, `due` when a pending one fires, `attempt` the build it was last told for.
+    `values` is what its templates may show; `annotations` is what they made of it when it last changed.
     `episode` grows with every start and every new attempt: a group tells an alert again exactly when it grew.
     `silent` marks a condition that already held when its project was first seen: known, not told. `away` means that
     the condition has stopped holding without having ended (a failed Deployment that is being redeployed).
@@ -43,6 +36,7 @@ class Alert:
     project: str
     subject: str
     labels: Mapping[str, str]
+    values: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     state: AlertState = AlertState.PENDING
     since: Millis = 0
@@ -70,14 +64,10 @@ def identity(rule: str, labels: Mapping[str, str], own: Mapping[str, str], by: I
     return {"alertname": rule, **chosen, **{name: value for name, value in own.items() if value}}
 
 
-def fire(alert: Alert, at: Millis, *, silent: bool = False) -> Alert:
-    """The alert as firing from `at`."""
-    return replace(alert, state=AlertState.FIRING, starts_at=at, due=0, silent=silent)
-
-
 def is_new_attempt(alert: Alert, attempt: str, status: str) -> bool:
     """Has a firing alert whose condition holds now failed anew, rather than merely stayed as it was?
 
     Another build says so; so does a condition that came back after it was away, since a redeploy may reuse a build.
+    A build that appears late, or together with another status, is the same run going on (`Queued` → `Deploying`).
     """
-    return alert.away or (attempt != alert.attempt and status == alert.status)
+    return alert.away or (bool(attempt and alert.attempt) and attempt != alert.attempt and status == alert.status)

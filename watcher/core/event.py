@@ -43,17 +43,20 @@ SOURCE_EVENTS = frozenset(
 
 
 class EventReason(StrEnum):
-    """Why an event did or did not become a message; every judged event ends with exactly one."""
+    """Why an event did or did not become a message; every judged event ends with exactly one.
+
+    In ascending order of weight: where several rules looked at one event, the weightiest reason is recorded.
+    """
 
     NO_RULE = "no_rule"
     BASELINE = "baseline"
-    PENDING = "pending"
-    STARTED = "started"
-    NEW_ATTEMPT = "new_attempt"
+    CONDITION_ENDED = "condition_ended"
     STILL_FIRING = "still_firing"
+    PENDING = "pending"
     RESOLVED = "resolved"
     TOLD_ONCE = "told_once"
-    CONDITION_ENDED = "condition_ended"
+    NEW_ATTEMPT = "new_attempt"
+    STARTED = "started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

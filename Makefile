@@ -1,0 +1,56 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each sets up its own environment from the lock;
+# all they need is Python ≥ 3.11, git and make.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BUILD := .build
+UV := $(BUILD)/uv/bin/uv
+BIN := .venv/bin
+READY := .venv/.ready
+TIERS := unit contract integration acceptance
+
+export UV_PYTHON_DOWNLOADS := never
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock bench soak clean $(TIERS)
+
+help:  ## what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(READY)  ## show the main job against the built-in simulator (DEMO_ARGS="--for 30s --output json")
+	@$(BIN)/connect-watcher demo $(DEMO_ARGS)
+
+test: check $(TIERS)  ## everything that must hold: lint, types, architecture, and the four test tiers
+	@echo "all tiers passed"
+
+check: $(READY)  ## lint, formatting, types, architecture
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports | grep -vE '^$$|KEPT|^[-=]+$$' || { $(BIN)/lint-imports; exit 1; }
+
+$(TIERS): $(READY)
+	@start=$$(date +%s); \
+	$(BIN)/pytest -q tests/$@ || exit 1; \
+	echo "tier $@: $$(( $$(date +%s) - start )) s"
+
+format: $(READY)  ## format and mend what can be mended
+	@$(BIN)/ruff format -q .
+	@$(BIN)/ruff check --fix -q .
+
+lock: $(UV)  ## resolve the dependencies anew
+	@$(UV) lock
+
+clean:  ## remove everything that was built
+	rm -rf .venv $(BUILD) dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(READY): $(UV) uv.lock pyproject.toml
+	@$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+$(UV):
+	@echo "setting up (once)"
+	@$(PYTHON) -m venv $(BUILD)/uv
+	@$(BUILD)/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@touch $@

@@ -1,0 +1,231 @@
+"""Route alerts into groups and flush the groups that are due into notifications."""
+
+import hashlib
+import heapq
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from watcher.core import route
+from watcher.core.alert import Alert, AlertState
+from watcher.core.duration import Millis
+from watcher.core.group import Group, Told, decide, is_fresh
+from watcher.core.notification import AlertView, Notification, NotifyReason
+from watcher.core.route import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkRef:
+    """What dispatching needs to know of a sink."""
+
+    id: str
+    send_resolved: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flush:
+    """One message for one sink, and the lane that keeps it in order behind its elders."""
+
+    sink: str
+    lane: str
+    notification: Notification
+    observed_at: Millis
+
+
+class Dispatch:
+    """The groups, held in memory and changed one alert at a time; `changed` names those to write back."""
+
+    def __init__(self, root: Route, receivers: Mapping[str, tuple[SinkRef, ...]], *, external_url: str = "") -> None:
+        self.root = root
+        self.receivers = receivers
+        self.external_url = external_url
+        self.groups: dict[str, Group] = {}
+        self.changed: set[str] = set()
+        self.flushes: list[Flush] = []
+        self.suppressed: Counter[str] = Counter()
+        self._routes = {each.id: each for each in route.walk(root)}
+        self._due: list[tuple[Millis, int, str]] = []
+        self._serial = itertools.count()
+        self._homes: dict[str, set[str]] = {}
+
+    def load(self, groups: Iterable[Group]) -> None:
+        """Take over stored groups. What a group of a route that is no more knows moves to the routes of today."""
+        orphans: list[Group] = []
+        for group in groups:
+            if group.route in self._routes and group.receiver in self.receivers:
+                self._put(group, stored=True)
+            else:
+                orphans.append(group)
+                self.changed.add(group.key)
+        for group in orphans:
+            self._rehome(group)
+
+    def _rehome(self, group: Group) -> None:
+        """Let today's receivers take over an orphaned group: they hear what it had still to say, and its recoveries."""
+        for key, alert in group.members.items():
+            self.add(alert, alert.ends_at or alert.starts_at)
+            told = group.told.get(key)
+            for home in self._homes.get(key, ()) if told and not is_fresh(alert, told) else ():
+                heir = self.groups[home]
+                self._put(replace(heir, told={**heir.told, key: told}))
+
+    def add(self, alert: Alert, at: Millis) -> None:
+        """Put a new or newly failed alert before every receiver that its labels lead to."""
+        for node in route.match(self.root, alert.labels):
+            key = route.group_key(node, alert.labels)
+            group = self.groups.get(key) or Group(
+                key=key,
+                receiver=node.receiver,
+                route=node.id,
+                labels=route.group_labels(node, alert.labels),
+                created_at=at,
+            )
+            self._put(_scheduled(replace(group, members={**group.members, alert.key: alert}), node, at))
+
+    def update(self, alert: Alert, at: Millis) -> None:
+        """Tell every group that has this alert of its change."""
+        for key in list(self._homes.get(alert.key, ())):
+            group = replace(self.groups[key], members={**self.groups[key].members, alert.key: alert})
+            self._put(_scheduled(group, self._routes[group.route], at))
+
+    def next_due(self) -> Millis | None:
+        """When a group is next to be looked at."""
+        self._skip_stale()
+        return self._due[0][0] if self._due else None
+
+    def flush_until(self, now: Millis) -> None:
+        """Decide every group that is due by `now`."""
+        while (due := self.next_due()) is not None and due <= now:
+            _, _, key = heapq.heappop(self._due)
+            self._decide(self.groups[key], now)
+
+    def _decide(self, group: Group, now: Millis) -> None:
+        node = self._routes[group.route]
+        reason = decide(group, now, node.repeat_interval)
+        if reason is not NotifyReason.NOTHING_NEW:
+            group = self._tell(group, reason, now)
+        self._settle(group, node, now)
+
+    def _tell(self, group: Group, reason: NotifyReason, now: Millis) -> Group:
+        flush = group.flush + 1
+        sinks = self.receivers[group.receiver]
+        for sink in sinks:
+            message = _notification(group, flush, reason, now, sink=sink, external_url=self.external_url)
+            if not message.firing and not sink.send_resolved:
+                self.suppressed["resolved_not_wanted"] += 1
+                continue
+            observed = min(
+                (a.observed_at for k, a in group.members.items() if is_fresh(a, group.told.get(k))), default=now
+            )
+            lane = f"{sink.id}|{group.key}"
+            self.flushes.append(Flush(sink=sink.id, lane=lane, notification=message, observed_at=observed))
+        if not sinks:
+            self.suppressed["no_sink"] += 1
+        return replace(group, flush=flush, flushed_at=now, told=_told(group))
+
+    def _settle(self, group: Group, node: Route, now: Millis) -> None:
+        """Forget what has been told for good, and say when to look again; an idle group goes once its pace allows."""
+        members = {k: a for k, a in group.members.items() if a.state is AlertState.FIRING and not a.fact}
+        told = {k: t for k, t in group.told.items() if k in members}
+        last = group.flushed_at if group.flushed_at is not None else now
+        if members:
+            self._put(replace(group, members=members, told=told, due=last + max(node.repeat_interval, 1)))
+        elif now - last >= node.group_interval:
+            self._drop(group.key)
+        else:
+            self._put(replace(group, members=members, told=told, due=last + node.group_interval))
+
+    def _put(self, group: Group, *, stored: bool = False) -> None:
+        before = self.groups.get(group.key)
+        self.groups[group.key] = group
+        for key in group.members.keys() - (before.members.keys() if before else ()):
+            self._homes.setdefault(key, set()).add(group.key)
+        for key in (before.members.keys() if before else set()) - group.members.keys():
+            self._leave(key, group.key)
+        if group.due is not None and (before is None or before.due != group.due or stored):
+            heapq.heappush(
+                self._due, (group.due, next(self._serial), group.key)
+            )  # equal dues in the order of their news
+        if not stored:
+            self.changed.add(group.key)
+
+    def _drop(self, key: str) -> None:
+        for member in self.groups.pop(key).members:
+            self._leave(member, key)
+        self.changed.add(key)
+
+    def _leave(self, member: str, key: str) -> None:
+        homes = self._homes.get(member, set())
+        homes.discard(key)
+        if not homes:
+            self._homes.pop(member, None)
+
+    def _skip_stale(self) -> None:
+        while self._due:
+            due, _, key = self._due[0]
+            group = self.groups.get(key)
+            if group is not None and group.due == due:
+                return
+            heapq.heappop(self._due)
+
+
+def _scheduled(group: Group, node: Route, at: Millis) -> Group:
+    """The group with news: told after `group_wait` the first time, then no oftener than `group_interval`."""
+    if group.flushed_at is None:
+        due = group.due if group.due is not None else at + node.group_wait
+    else:
+        due = max(at, group.flushed_at + node.group_interval)
+    return replace(group, due=due)
+
+
+def _told(group: Group) -> dict[str, Told]:
+    return {
+        key: Told(episode=alert.episode, resolved=alert.state is AlertState.RESOLVED)
+        for key, alert in group.members.items()
+    }
+
+
+def _views(group: Group) -> Iterator[AlertView]:
+    """The alerts of a group as a message shows them: what is fresh first, firing before resolved, then by age."""
+
+    def order(item: tuple[str, Alert]) -> tuple[bool, bool, Millis, str]:
+        key, alert = item
+        fresh = is_fresh(alert, group.told.get(key))
+        return (not fresh, alert.state is AlertState.RESOLVED, alert.starts_at, key)
+
+    for key, alert in sorted(group.members.items(), key=order):
+        yield AlertView(
+            fingerprint=alert.fingerprint,
+            labels=alert.labels,
+            annotations=alert.annotations,
+            state=alert.state.value,
+            starts_at=alert.starts_at,
+            ends_at=alert.ends_at,
+            fact=alert.fact,
+            fresh=is_fresh(alert, group.told.get(key)),
+            attempts=alert.episode,
+        )
+
+
+def _notification(
+    group: Group, flush: int, reason: NotifyReason, now: Millis, *, sink: SinkRef, external_url: str
+) -> Notification:
+    """The message of one flush for one sink; its id is made of what names it, so that a replayed judgement repeats it."""
+    views = tuple(_views(group))
+    firing = sum(view.state == AlertState.FIRING for view in views)
+    name = f"{sink.id}|{group.key}|{group.created_at}|{flush}"
+    return Notification(
+        id="cw_" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32],
+        receiver=group.receiver,
+        group_key=group.key,
+        group_labels=group.labels,
+        reason=reason,
+        status="firing" if firing else "resolved",
+        at=now,
+        alerts=views,
+        firing=firing,
+        resolved=len(views) - firing,
+        fresh=sum(view.fresh for view in views),
+        external_url=external_url,
+    )

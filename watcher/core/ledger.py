@@ -1,0 +1,220 @@
+"""The ledger: every alert there is, advanced by one event at a time.
+
+Judging is a fold over the stored events, so that a daemon that was killed says after its restart exactly what it would
+have said without it: dues are worked off in the order of time, and whatever has lasted is held to have lasted only as
+far as its source has been seen. While a source is blind its alerts therefore neither start nor end.
+"""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
+from watcher.core.dispatch import Dispatch
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventReason, EventType
+from watcher.core.rule import Condition, Evaluation, Rule
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment
+
+_WEIGHT = {reason: weight for weight, reason in enumerate(EventReason)}
+
+
+class Ledger:
+    """Alerts by fingerprint, and the dispatch that tells them; `changed` names those to write back."""
+
+    def __init__(self, rules: Sequence[Rule], dispatch: Dispatch) -> None:
+        self.rules = tuple(rules)
+        self.dispatch = dispatch
+        self.alerts: dict[str, Alert] = {}
+        self.changed: set[str] = set()
+        self.reasons: dict[int, tuple[EventReason, str]] = {}
+        self._by_name = {rule.name: rule for rule in rules}
+        self._by_subject: dict[tuple[str, str, str], set[str]] = {}
+        self._pending: dict[str, list[tuple[Millis, str]]] = {}
+        self._observation: tuple[str, Millis] | None = None
+
+    def load(self, alerts: Iterable[Alert]) -> None:
+        """Take over stored alerts; those whose rule is no more end here without a word."""
+        for alert in alerts:
+            if alert.rule in self._by_name:
+                self._put(alert, stored=True)
+            else:
+                self.changed.add(alert.key)
+
+    def adopt(self, deployments: Iterable[Deployment], at: Millis) -> None:
+        """After a change of rules: what already holds is known but not news, exactly as at the first sight of a project."""
+        for each in deployments:
+            event = Event(
+                type=EventType.CREATED, project=each.project, region=each.region, at=at, deployment=each, baseline=True
+            )
+            for rule in self._concerned(event):
+                if not rule.fact:
+                    self._follow(rule, event)
+
+    def apply(self, event: Event) -> None:
+        """Advance by one event. Facts of one observation are told together, so groups are flushed between observations."""
+        self._sighted(event.project, event.sight)
+        if self._observation != (event.project, event.at):
+            self._observation = (event.project, event.at)
+            self.dispatch.flush_until(event.at)
+        found: list[tuple[EventReason, str]] = []
+        for rule in self._concerned(event):
+            reason = self._tell(rule, event) if rule.fact else self._follow(rule, event)
+            if reason is not None:
+                found.append((reason, rule.name))
+        self.reasons[event.seq] = _strongest(found, event)
+
+    def advance(self, sources: Iterable[SourceState], now: Millis) -> None:
+        """With every event applied: let time pass up to `now`, as far as each source has been seen."""
+        for source in sources:
+            self._sighted(source.project, source.last_ok)
+        self.dispatch.flush_until(now)
+
+    def counts(self) -> Counter[str]:
+        """Alerts by state."""
+        return Counter(alert.state.value for alert in self.alerts.values())
+
+    def _concerned(self, event: Event) -> Iterator[Rule]:
+        return (rule for rule in self.rules if rule.concerns(event))
+
+    def _sighted(self, project: str, sight: Millis) -> None:
+        """Fire what has been pending long enough by the time the project was last seen."""
+        heap = self._pending.get(project, [])
+        while heap and heap[0][0] <= sight:
+            due, key = heapq.heappop(heap)
+            alert = self.alerts.get(key)
+            if alert is not None and alert.state is AlertState.PENDING and alert.due == due:
+                self._fire(replace(alert, observed_at=max(due, alert.observed_at)), due)
+
+    def _tell(self, rule: Rule, event: Event) -> EventReason | None:
+        told = None
+        for condition in rule.facts(event):
+            alert = _start(rule, condition, event)
+            alert = replace(
+                alert, key=f"{alert.fingerprint}#{event.seq}", fact=True, state=AlertState.FIRING, starts_at=event.at
+            )
+            self.dispatch.add(self._annotated(alert), event.at)
+            told = EventReason.TOLD_ONCE
+        return told
+
+    def _follow(self, rule: Rule, event: Event) -> EventReason | None:
+        answer = rule.evaluate(event)
+        holds = {fingerprint(each.labels): each for each in answer.holds}
+        lapsed = self._by_subject.get((rule.name, event.project, event.subject), set()) - holds.keys()
+        reasons = [self._hold(key, condition, event, rule) for key, condition in holds.items()]
+        reasons += [self._lapse(self.alerts[key], answer, event) for key in lapsed]
+        return max(reasons, key=_WEIGHT.__getitem__, default=None)
+
+    def _begin(self, rule: Rule, condition: Condition, event: Event) -> EventReason:
+        alert = _start(rule, condition, event)
+        if rule.wait > 0:
+            self._put(replace(alert, due=event.at + rule.wait))
+            return EventReason.PENDING
+        self._fire(replace(alert, silent=event.baseline), event.at)
+        return EventReason.BASELINE if event.baseline else EventReason.STARTED
+
+    def _hold(self, key: str, condition: Condition, event: Event, rule: Rule) -> EventReason:
+        alert = self.alerts.get(key)
+        if alert is None:
+            return self._begin(rule, condition, event)
+        build, status = _attempt(event)
+        again = is_new_attempt(alert, build, status)
+        current = replace(alert, values=condition.values, attempt=build or alert.attempt, status=status, away=False)
+        if alert.state is AlertState.PENDING:
+            self._put(replace(current, since=event.at, due=event.at + rule.wait) if again else current)
+            return EventReason.PENDING
+        if not again or rule.wait > 0 or event.baseline:
+            self._put(current)
+            return EventReason.STILL_FIRING
+        news = replace(current, episode=1 if alert.silent else alert.episode + 1, silent=False, observed_at=event.at)
+        self._fire(news, event.at if alert.silent else alert.starts_at, at=event.at)
+        return EventReason.NEW_ATTEMPT
+
+    def _lapse(self, alert: Alert, answer: Evaluation, event: Event) -> EventReason:
+        if not answer.ended:
+            if alert.state is AlertState.PENDING:
+                self._remove(alert)
+                return EventReason.CONDITION_ENDED
+            self._put(replace(alert, away=True))
+            return EventReason.STILL_FIRING
+        self._remove(alert)
+        if alert.state is AlertState.PENDING or alert.silent:
+            return EventReason.CONDITION_ENDED
+        ended = replace(alert, state=AlertState.RESOLVED, ends_at=event.at, observed_at=event.at)
+        extra = {**dict(event.fields), "removed": "true" if answer.removed else ""}
+        ended = self._annotated(replace(ended, values={**alert.values, **_now(event), **extra}))
+        self.dispatch.update(ended, event.at)
+        return EventReason.RESOLVED
+
+    def _fire(self, alert: Alert, starts_at: Millis, *, at: Millis | None = None) -> None:
+        firing = self._annotated(replace(alert, state=AlertState.FIRING, starts_at=starts_at, due=0))
+        self._put(firing)
+        if not firing.silent:
+            self.dispatch.add(firing, starts_at if at is None else at)
+
+    def _annotated(self, alert: Alert) -> Alert:
+        rule = self._by_name[alert.rule]
+        values: dict[str, object] = {**alert.labels, **alert.values}
+        values |= {
+            "removed": alert.values.get("removed", ""),
+            "resolved": alert.state is AlertState.RESOLVED,
+            "again": alert.episode > 1,
+            "since": alert.since,
+            "starts_at": alert.starts_at,
+            "ends_at": alert.ends_at,
+            "wait": rule.wait,
+        }
+        return replace(alert, annotations=rule.annotate(values))
+
+    def _put(self, alert: Alert, *, stored: bool = False) -> None:
+        self.alerts[alert.key] = alert
+        self._by_subject.setdefault((alert.rule, alert.project, alert.subject), set()).add(alert.key)
+        if alert.state is AlertState.PENDING:
+            heapq.heappush(self._pending.setdefault(alert.project, []), (alert.due, alert.key))
+        if not stored:
+            self.changed.add(alert.key)
+
+    def _remove(self, alert: Alert) -> None:
+        del self.alerts[alert.key]
+        home = (alert.rule, alert.project, alert.subject)
+        self._by_subject[home].discard(alert.key)
+        if not self._by_subject[home]:
+            del self._by_subject[home]
+        self.changed.add(alert.key)
+
+
+def _start(rule: Rule, condition: Condition, event: Event) -> Alert:
+    build, status = _attempt(event)
+    key = fingerprint(condition.labels)
+    return Alert(
+        key=key,
+        fingerprint=key,
+        rule=rule.name,
+        project=event.project,
+        subject=event.subject,
+        labels=condition.labels,
+        values=condition.values,
+        since=event.at,
+        attempt=build,
+        status=status,
+        observed_at=event.at,
+    )
+
+
+def _attempt(event: Event) -> tuple[str, str]:
+    return (event.deployment.build, event.deployment.status) if event.deployment else ("", "")
+
+
+def _now(event: Event) -> Mapping[str, str]:
+    """What has changed about the subject since its alert was last rendered, for the words of its end."""
+    build, status = _attempt(event)
+    return {"build": build, "status": status} if event.deployment else {}
+
+
+def _strongest(found: Sequence[tuple[EventReason, str]], event: Event) -> tuple[EventReason, str]:
+    """The reason to record for an event out of those of the rules it met: the one a person would ask about."""
+    if not found:
+        return (EventReason.BASELINE if event.baseline else EventReason.NO_RULE), ""
+    return max(found, key=lambda each: _WEIGHT[each[0]])

@@ -1,0 +1,99 @@
+"""One round of observing, as a pure step: what was known, what was listed, what single reads said → what to commit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from watcher.core import presence, sight
+from watcher.core.diff import Changes, baseline, diff, unknown_values
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventType
+from watcher.core.presence import Absence
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment, Listing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known about a project before a round. `absent` counts agreements on what is missing."""
+
+    state: SourceState
+    deployments: Mapping[str, Deployment]
+    absent: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """What a round found: the new state of the source, what to write, what to record."""
+
+    state: SourceState
+    upserts: tuple[Deployment, ...]
+    removed: tuple[str, ...]
+    events: tuple[Event, ...]
+    absent: Mapping[str, int]
+
+
+def look(known: Known, listing: Listing) -> Absence:
+    """What the listing leaves open, so what to read one by one. A listing cut short by the API shows nothing missing."""
+    if not known.state.baselined or listing.truncated:
+        return Absence(missing=(), suspect=False, probe=())
+    if listing.unchanged and not known.absent and len(listing.deployments) == len(known.deployments):
+        return Absence(missing=(), suspect=False, probe=())
+    return presence.absence(known.deployments, listing.deployments.keys(), known.state)
+
+
+def digest(
+    known: Known,
+    listing: Listing,
+    absence: Absence,
+    answers: Mapping[str, Deployment | None],
+    now: Millis,
+    *,
+    blind_after: Millis,
+) -> Round:
+    """Everything that follows from a listing that was read in full at `now`."""
+    before = known.state
+    state, events = sight.seen(before, now, blind_after)
+    found = tuple(each for each in answers.values() if each is not None)
+    absent, gone = presence.agreed(known.absent, answers, absence.missing)
+    doubtful = absence.suspect or bool(found)
+    state, told = presence.suspicion(state, len(absence.missing), len(known.deployments), unbelievable=doubtful, at=now)
+    events += told
+    state, told = _cut_short(state, listing, now)
+    events += told
+    changes = _changes(known, listing, found, state, now)
+    state, told = unknown_values(changes.upserts, state, now)
+    events += (*told, *changes.events)
+    events += (presence.gone_event(known.deployments[key], state, now) for key in gone)
+    return Round(
+        state=replace(state, baselined=True),
+        upserts=changes.upserts,
+        removed=tuple(gone),
+        events=tuple(replace(event, sight=before.last_ok) for event in events),
+        absent=absent,
+    )
+
+
+def _changes(known: Known, listing: Listing, found: tuple[Deployment, ...], state: SourceState, now: Millis) -> Changes:
+    """An unchanged listing needs no look at its Deployments: they are what is known."""
+    if not known.state.baselined:
+        return baseline(listing.deployments.values(), state, now)
+    listed = () if listing.unchanged else listing.deployments.values()
+    return diff(known.deployments, (*listed, *found), state, now)
+
+
+def _cut_short(state: SourceState, listing: Listing, now: Millis) -> tuple[SourceState, list[Event]]:
+    """The API lists up to an offset of 10,000; that there is more is told once, until it all fits again."""
+    if listing.truncated == state.truncated:
+        return state, []
+    state = replace(state, truncated=listing.truncated)
+    if not listing.truncated:
+        return state, []
+    event = Event(
+        type=EventType.TRUNCATED,
+        project=state.project,
+        region=state.region,
+        source=state.source,
+        at=now,
+        fields={"visible": str(len(listing.deployments)), "total": str(listing.total)},
+    )
+    return state, [event]

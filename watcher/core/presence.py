@@ -1,0 +1,97 @@
+"""Decide about Deployments that a list no longer shows: gone, only hidden, or a list not to be believed.
+
+A missing Deployment is gone when the list and a read of its own agree, twice. When most of a project is missing at
+once, or a read finds what the list denies, it is the list that is suspect (design truth 7).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from watcher.core.event import Event, EventType
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment
+
+AGREEMENTS = 2
+"""How often list and single read must agree that a Deployment is gone."""
+SUSPICIOUS_POLLS = 3
+"""Unbelievable lists in a row before a person hears of it."""
+PROBES = 20
+"""Single reads for each poll, so that a project emptied on purpose does not cause a burst of requests."""
+MASS_SHARE, MASS_COUNT = 0.5, 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absence:
+    """What this poll means for what it did not show: which ids to read one by one, and whether the list is suspect."""
+
+    missing: tuple[str, ...]
+    suspect: bool
+    probe: tuple[str, ...]
+
+
+def absence(known: Mapping[str, Deployment], listed: Collection[str], state: SourceState) -> Absence:
+    """Look at what is missing. A suspect list is not checked read by read until a person has been told of it."""
+    missing = tuple(key for key in known if key not in listed)
+    unexpected = sum(known[key].status != "Undeploying" for key in missing)
+    emptied = not listed and unexpected > 1
+    suspect = emptied or (unexpected >= MASS_COUNT and unexpected > MASS_SHARE * len(known))
+    told = state.suspicious >= SUSPICIOUS_POLLS
+    return Absence(missing=missing, suspect=suspect, probe=missing[:PROBES] if told or not suspect else ())
+
+
+def agreed(
+    before: Mapping[str, int], found: Mapping[str, Deployment | None], missing: Collection[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Count agreements of this poll: `found` holds the single reads that answered (`None`: it does not exist).
+
+    Returns the counts to carry on and the ids that are now held to be gone. A read that failed leaves a count alone.
+    """
+    counts: dict[str, int] = {}
+    for key in missing:
+        count = before.get(key, 0)
+        if key in found:
+            count = count + 1 if found[key] is None else 0
+        counts[key] = count
+    gone = [key for key, count in counts.items() if count >= AGREEMENTS]
+    return {key: count for key, count in counts.items() if 0 < count < AGREEMENTS}, gone
+
+
+def suspicion(
+    state: SourceState, missing: int, known: int, *, unbelievable: bool, at: int
+) -> tuple[SourceState, list[Event]]:
+    """Count unbelievable lists in a row; the one that makes it `SUSPICIOUS_POLLS` is told, once."""
+    if not unbelievable:
+        return replace(state, suspicious=0), []
+    state = replace(state, suspicious=state.suspicious + 1)
+    if state.suspicious != SUSPICIOUS_POLLS:
+        return state, []
+    event = Event(
+        type=EventType.SUSPICIOUS,
+        project=state.project,
+        region=state.region,
+        source=state.source,
+        at=at,
+        sight=state.last_ok,
+        fields={"missing": str(missing), "known": str(known)},
+    )
+    return state, [event]
+
+
+def gone_event(deployment: Deployment, state: SourceState, at: int) -> Event:
+    """The end of a Deployment. `announced` says that it was seen undeploying; `mass` that it went in a suspicious crowd."""
+    fields = {
+        "announced": "true" if deployment.status == "Undeploying" else "false",
+        "mass": "true" if state.suspicious >= SUSPICIOUS_POLLS else "false",
+    }
+    return Event(
+        type=EventType.GONE,
+        project=state.project,
+        region=state.region,
+        source=state.source,
+        at=at,
+        sight=state.last_ok,
+        deployment=deployment,
+        previous_status=deployment.status,
+        previous_build=deployment.build,
+        fields=fields,
+    )

@@ -1,0 +1,145 @@
+"""Judge: read new events, advance the ledger, commit alerts, groups and outbox rows. It sends nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from watcher.core.delivery import Delivery
+from watcher.core.dispatch import Dispatch, Flush, SinkRef
+from watcher.core.duration import Millis
+from watcher.core.ledger import Ledger
+from watcher.core.notification import Notification
+from watcher.core.route import Route
+from watcher.core.rule import Rule
+from watcher.metrics import Metrics
+from watcher.ports import Env, Judgement, Store
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+RULES_KEY = "rules"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What judging goes by. `rules_digest` changes when a rule does; `encode` turns a message into an outbox payload."""
+
+    rules: Sequence[Rule]
+    root: Route
+    receivers: dict[str, tuple[SinkRef, ...]]
+    rules_digest: str
+    projects: tuple[str, ...]
+    encode: Callable[[Notification], bytes]
+    external_url: str = ""
+
+
+class Judge:
+    """Keeps the ledger in memory; a failed commit throws it away and reads the committed one again."""
+
+    def __init__(self, policy: Policy, *, store: Store, env: Env, metrics: Metrics, told: Callable[[], None]) -> None:
+        self._policy = policy
+        self._store = store
+        self._env = env
+        self._metrics = metrics
+        self._told = told
+        self._ledger: Ledger | None = None
+        self._cursor = 0
+        self._meta: dict[str, str] = {}
+
+    async def run_once(self) -> bool:
+        """Judge one batch of events and what has come due; returns whether more events wait."""
+        ledger = self._ledger or await self._load()
+        self._ledger = None
+        backlog = await self._store.backlog(self._cursor, BATCH)
+        for event in backlog.events:
+            ledger.apply(event)
+            self._cursor = event.seq
+        if not backlog.more:
+            ledger.advance(backlog.sources, self._env.clock.now())
+        await self._commit(ledger)
+        self._ledger = ledger
+        return backlog.more
+
+    def next_due(self) -> Millis | None:
+        """When a group is next to be looked at, if no event comes before."""
+        return self._ledger.dispatch.next_due() if self._ledger else None
+
+    async def _load(self) -> Ledger:
+        policy = self._policy
+        rows = await self._store.load_ledger()
+        ledger = Ledger(policy.rules, Dispatch(policy.root, policy.receivers, external_url=policy.external_url))
+        ledger.dispatch.load(rows.groups)
+        ledger.load(rows.alerts)
+        self._cursor = rows.cursor
+        self._meta = {}
+        if rows.meta.get(RULES_KEY) != policy.rules_digest:
+            if RULES_KEY in rows.meta:
+                await self._adopt(ledger)
+            self._meta = {RULES_KEY: policy.rules_digest}
+        return ledger
+
+    async def _adopt(self, ledger: Ledger) -> None:
+        log.info("rules.changed")
+        for project in self._policy.projects:
+            ledger.adopt(await self._store.load_deployments(project), self._env.clock.now())
+
+    async def _commit(self, ledger: Ledger) -> None:
+        dispatch = ledger.dispatch
+        judgement = Judgement(
+            cursor=self._cursor,
+            alerts={key: ledger.alerts.get(key) for key in ledger.changed},
+            groups={key: dispatch.groups.get(key) for key in dispatch.changed},
+            deliveries=[self._delivery(flush) for flush in dispatch.flushes],
+            reasons=ledger.reasons,
+            meta=self._meta,
+        )
+        if not (judgement.alerts or judgement.groups or judgement.deliveries or judgement.reasons or judgement.meta):
+            return
+        await self._store.commit_judgement(judgement)
+        self._report(ledger, dispatch.flushes)
+        ledger.changed, ledger.reasons, self._meta = set(), {}, {}
+        dispatch.changed, dispatch.flushes = set(), []
+        if judgement.deliveries:
+            self._told()
+
+    def _delivery(self, flush: Flush) -> Delivery:
+        message = flush.notification
+        return Delivery(
+            id=message.id,
+            sink=flush.sink,
+            lane=flush.lane,
+            seq=0,
+            notification=self._policy.encode(message),
+            created_at=message.at,
+            observed_at=flush.observed_at,
+            severity=message.severity,
+            due_at=message.at,
+        )
+
+    def _report(self, ledger: Ledger, flushes: Iterable[Flush]) -> None:
+        counts = ledger.counts()
+        for state in ("pending", "firing"):
+            self._metrics.alerts.labels(state).set(counts[state])
+        for reason, count in ledger.dispatch.suppressed.items():
+            self._metrics.suppressed.labels(reason).inc(count)
+        ledger.dispatch.suppressed.clear()
+        for seq, (reason, rule) in ledger.reasons.items():
+            log.debug("event.judged", seq=seq, reason=reason.value, rule=rule)
+        for flush in flushes:
+            message = flush.notification
+            log.info(
+                "notification.decided",
+                id=message.id,
+                sink=flush.sink,
+                reason=message.reason.value,
+                firing=message.firing,
+                resolved=message.resolved,
+                group=dict(message.group_labels),
+            )
+
+
+def digest(parts: Iterable[str]) -> str:
+    """A short name for a set of rules that changes whenever one of them does."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

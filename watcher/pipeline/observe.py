@@ -1,0 +1,214 @@
+"""Observe: poll one project and commit what happened. It judges nothing."""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from watcher.core import cadence, observation, sight
+from watcher.core.cadence import Cadence
+from watcher.core.duration import Millis
+from watcher.core.event import Event
+from watcher.core.observation import Known, Round
+from watcher.core.presence import Absence
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import IN_FLIGHT, Deployment, Listing
+from watcher.errors import Blindness, SourceError, StoreError
+from watcher.metrics import Metrics
+from watcher.ports import DeploymentSource, Env, Observation, Store
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "deployments"
+BUSY_FOR: Millis = 3_600_000
+"""How long one Deployment under way is worth fast polling; after that it is stuck and normal polling will do."""
+_REFUSALS = {
+    Blindness.CREDENTIALS: "credentials",
+    Blindness.FORBIDDEN: "definite",
+    Blindness.NOT_FOUND: "definite",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One project to observe: how to read it and at what pace."""
+
+    project: str
+    region: str
+    source: DeploymentSource
+    cadence: Cadence
+
+
+class Observer:
+    """Polls one project. `poll` is one round; whoever schedules it asks `next_in` how soon the next should be."""
+
+    def __init__(
+        self, target: Target, *, store: Store, env: Env, metrics: Metrics, changed: Callable[[], None]
+    ) -> None:
+        self.target = target
+        self.attempted = False
+        self.error = ""
+        self._store = store
+        self._env = env
+        self._metrics = metrics
+        self._changed = changed
+        self._known: Known | None = None
+        self._busy_since: dict[str, Millis] = {}
+        self._not_before: Millis = 0
+        self._refused = False
+        self._committed = False
+
+    async def poll(self) -> None:
+        """Look once. What was seen is committed whole or not at all; a failed look only ages the sight."""
+        known = await self._load()
+        if self._env.clock.now() < self._not_before:
+            await self._assess(known)
+            return
+        started = self._env.clock.monotonic()
+        try:
+            listing = await self.target.source.list()
+            await self._seen(known, listing)
+        except SourceError as error:
+            await self._failed(known, error)
+        self._metrics.poll_duration.labels(SOURCE).observe((self._env.clock.monotonic() - started) / 1000)
+        self.attempted = True
+
+    async def round(self) -> Millis:
+        """Look once, whatever comes of it, and say how soon to look again.
+
+        A fault of our own blinds as surely as one of the API, and must be heard of in the same way.
+        """
+        try:
+            await self.poll()
+            self.error = ""
+        except Exception as error:
+            self.error = f"{type(error).__name__}: {error}"
+            log.exception("poll.crashed", project=self.target.project)
+            await self._crashed(error)
+        return self.next_in()
+
+    def next_in(self) -> Millis:
+        """Milliseconds until the next round."""
+        if self._known is None:
+            return self.target.cadence.fast
+        now, state = self._env.clock.now(), self._known.state
+        busy = bool(self._known.absent) or any(now - since < BUSY_FOR for since in self._busy_since.values())
+        jitter = self._env.rng.random()
+        wait = cadence.interval(self.target.cadence, state, busy=busy, jitter=jitter, refused=self._refused)
+        wait = max(wait, self._not_before - now)
+        deadline = cadence.blind_at(self.target.cadence, state)
+        return wait if deadline is None else max(min(wait, deadline - now), 1)
+
+    async def _load(self) -> Known:
+        if self._known is None:
+            target = self.target
+            state = await self._store.load_source(target.project, SOURCE)
+            if state is None:
+                state = SourceState(project=target.project, region=target.region, since=self._env.clock.now())
+                await self._store.commit_observation(Observation(source=state))
+            deployments = {each.id: each for each in await self._store.load_deployments(target.project)}
+            self._known = Known(state=replace(state, region=target.region), deployments=deployments)
+            self._note_busy(deployments.values())
+            self._metrics.source_blind.labels(target.project, SOURCE).set(state.blind)
+            self._metrics.count_deployments(target.project, deployments.values())
+        return self._known
+
+    async def _seen(self, known: Known, listing: Listing) -> None:
+        if not self._committed:
+            # "unchanged" is relative to the listing before, which may never have been committed
+            listing = replace(listing, unchanged=False)
+        self._committed = False
+        absence = observation.look(known, listing)
+        answers = await self._probe(absence)
+        now = self._env.clock.now()
+        found = observation.digest(known, listing, absence, answers, now, blind_after=self.target.cadence.blind_after)
+        await self._store.commit_observation(
+            Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=found.events)
+        )
+        self._committed, self._not_before, self._refused = True, 0, False
+        self._take_over(known, found)
+        self._report(found.events, failures=known.state.failures, quarantined=listing.quarantined)
+
+    def _take_over(self, known: Known, found: Round) -> None:
+        """Make a committed round what is known. Where nothing changed, nothing is copied."""
+        deployments = known.deployments
+        if found.upserts or found.removed:
+            removed = set(found.removed)
+            deployments = {key: each for key, each in deployments.items() if key not in removed}
+            deployments.update((each.id, each) for each in found.upserts)
+            for key in found.removed:
+                self._busy_since.pop(key, None)
+            self._note_busy(found.upserts)
+            self._metrics.count_deployments(self.target.project, deployments.values())
+        self._known = Known(state=found.state, deployments=deployments, absent=found.absent)
+
+    async def _probe(self, absence: Absence) -> dict[str, Deployment | None]:
+        """Ask for what the list does not show. A read that fails is no answer: the next poll asks again."""
+        answers: dict[str, Deployment | None] = {}
+        for key in absence.probe:
+            try:
+                answers[key] = await self.target.source.get(key)
+            except SourceError as error:
+                log.warning("probe.failed", project=self.target.project, deployment=key, error=str(error))
+                break
+        return answers
+
+    async def _failed(self, known: Known, error: SourceError) -> None:
+        now = self._env.clock.now()
+        self._refused = error.kind is Blindness.CREDENTIALS
+        self._not_before = now + error.retry_after if error.retry_after else 0
+        self._metrics.polls.labels(SOURCE, error.kind.value).inc()
+        if not known.state.failures:
+            log.warning("poll.failed", project=self.target.project, kind=error.kind.value, error=str(error))
+        refusal = _REFUSALS.get(error.kind, "")
+        state, events = sight.missed(
+            known.state, now, self.target.cadence.blind_after, error=str(error), refusal=refusal
+        )
+        await self._age(known, state, events)
+
+    async def _crashed(self, error: Exception) -> None:
+        """Count a crashed poll against the sight; where the store is what failed, that has to wait for a better time."""
+        fault = SourceError(f"internal error: {type(error).__name__}", Blindness.UNREADABLE)
+        with suppress(StoreError):
+            await self._failed(await self._load(), fault)
+
+    async def _assess(self, known: Known) -> None:
+        now = self._env.clock.now()
+        await self._age(known, *sight.assess(known.state, now, self.target.cadence.blind_after))
+
+    async def _age(self, known: Known, state: SourceState, events: Iterable[Event]) -> None:
+        self._known = replace(known, state=state)
+        told = tuple(events)
+        if not told:
+            return
+        try:
+            await self._store.commit_observation(Observation(source=state, events=told))
+        except BaseException:
+            self._known = replace(known, state=replace(state, blind=False))
+            raise
+        self._metrics.source_blind.labels(self.target.project, SOURCE).set(state.blind)
+        log.error("source.blind", project=self.target.project, error=state.error)
+        self._metrics.events.labels(told[0].type.value).inc()
+        self._changed()
+
+    def _note_busy(self, deployments: Iterable[Deployment]) -> None:
+        now = self._env.clock.now()
+        for each in deployments:
+            if each.status in IN_FLIGHT:
+                self._busy_since.setdefault(each.id, now)
+            else:
+                self._busy_since.pop(each.id, None)
+
+    def _report(self, events: Iterable[Event], *, failures: int, quarantined: int) -> None:
+        project = self.target.project
+        self._metrics.polls.labels(SOURCE, "ok").inc()
+        self._metrics.source_blind.labels(project, SOURCE).set(0)
+        self._metrics.source_last_success.labels(project, SOURCE).set(self._env.clock.now() / 1000)
+        for event in events:
+            self._metrics.events.labels(event.type.value).inc()
+        if quarantined:
+            self._metrics.quarantined.labels(project).inc(quarantined)
+        if failures:
+            log.info("poll.recovered", project=project, failures=failures)
+        self._changed()

@@ -1,0 +1,59 @@
+"""Fact rules: tell an event once. A fact has happened; it is never resolved."""
+
+from collections.abc import Mapping
+
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventType
+from watcher.core.matcher import matches
+from watcher.core.rule import Condition, Evaluation
+from watcher.rules import subject
+from watcher.rules.spec import RuleSpec
+
+_TRANSITIONS = frozenset({EventType.CREATED, EventType.STATUS, EventType.ATTEMPT})
+
+
+class FactRule:
+    """Tells the events of its types, or the status transitions of its `from` and `to`, that its matchers match."""
+
+    fact = True
+    wait: Millis = 0
+
+    def __init__(self, spec: RuleSpec) -> None:
+        self.spec = spec
+
+    @property
+    def name(self) -> str:
+        """The `alertname`."""
+        return self.spec.name
+
+    def annotate(self, values: Mapping[str, object]) -> Mapping[str, str]:
+        """Render the rule's annotations."""
+        return self.spec.annotate(values)
+
+    def concerns(self, event: Event) -> bool:
+        """What already was so at the first sight of a project is no news to anyone."""
+        if event.baseline or subject.about_source(event) != (self.spec.on == "source"):
+            return False
+        return event.type in self.spec.events or (not self.spec.events and self._is_transition(event))
+
+    def evaluate(self, _event: Event) -> Evaluation:
+        """A fact rule follows no condition."""
+        return Evaluation()
+
+    def facts(self, event: Event) -> tuple[Condition, ...]:
+        """The event, if it is one to tell."""
+        if not self._fits(event):
+            return ()
+        found = subject.labels(event, event.entry)
+        return (self.spec.condition(found),) if matches(self.spec.matchers, found) else ()
+
+    def _is_transition(self, event: Event) -> bool:
+        """A new attempt counts as one where the status is the same as before: its middle was not seen."""
+        if event.type is EventType.ATTEMPT:
+            return event.deployment is not None and event.deployment.status == event.previous_status
+        return event.type in _TRANSITIONS
+
+    def _fits(self, event: Event) -> bool:
+        after = event.deployment.status if event.deployment else ""
+        fits_from = self.spec.from_ is None or self.spec.from_(event.previous_status)
+        return fits_from and (self.spec.to is None or self.spec.to(after))

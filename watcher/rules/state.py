@@ -1,0 +1,67 @@
+"""State rules: fire on their matchers, end on `resolve` or removal, and keep firing between the two."""
+
+from collections.abc import Mapping
+
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventType
+from watcher.core.matcher import matches
+from watcher.core.rule import Condition, Evaluation
+from watcher.rules import subject
+from watcher.rules.spec import RuleSpec
+
+GONE = Evaluation(ended=True, removed=True)
+
+
+class StateRule:
+    """One condition for each Deployment, or for each source."""
+
+    fact = False
+
+    def __init__(self, spec: RuleSpec) -> None:
+        self.spec = spec
+
+    @property
+    def name(self) -> str:
+        """The `alertname`."""
+        return self.spec.name
+
+    @property
+    def wait(self) -> Millis:
+        """How long the condition must hold (`for`)."""
+        return self.spec.wait
+
+    def annotate(self, values: Mapping[str, object]) -> Mapping[str, str]:
+        """Render the rule's annotations."""
+        return self.spec.annotate(values)
+
+    def concerns(self, event: Event) -> bool:
+        """Source rules look at events of sources, all others at those of Deployments."""
+        return subject.about_source(event) == (self.spec.on == "source")
+
+    def evaluate(self, event: Event) -> Evaluation:
+        """What holds after the event."""
+        if event.type is EventType.GONE:
+            return GONE
+        found = subject.labels(event)
+        if matches(self.spec.matchers, found):
+            return Evaluation(holds=(self.spec.condition(found),))
+        return Evaluation(ended=matches(self.spec.resolve, found))
+
+    def facts(self, _event: Event) -> tuple[Condition, ...]:
+        """A state rule tells no facts."""
+        return ()
+
+
+class ReportRule(StateRule):
+    """One condition for each application whose build report has an entry that matches, while that report stands."""
+
+    def evaluate(self, event: Event) -> Evaluation:
+        """What holds after the event: of several entries for one application the first speaks."""
+        if event.type is EventType.GONE or event.deployment is None:
+            return GONE
+        found: dict[str, Condition] = {}
+        for entry in event.deployment.entries:
+            labels = subject.labels(event, entry)
+            if entry.application not in found and matches(self.spec.matchers, labels):
+                found[entry.application] = self.spec.condition(labels)
+        return Evaluation(holds=tuple(found.values()), ended=matches(self.spec.resolve, subject.labels(event)))
