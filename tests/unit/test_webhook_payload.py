@@ -1,0 +1,216 @@
+import base64
+import json
+import time
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cloudevents.core.bindings.http import HTTPMessage, from_structured_event
+from hypothesis import given
+from pydantic import ValidationError
+from standardwebhooks import Webhook as Verifier
+from standardwebhooks import WebhookVerificationError
+from tests.fakes import START, FakeClock, fake_env
+from tests.notifications import DELIVERY_ID, FAILED, MIXED, alert, delivery, notification, notifications, resolved
+from watcher.core.delivery import Outcome
+from watcher.core.notification import Notification
+from watcher.errors import ConfigError, DeliveryError
+from watcher.http import Answer, Fault, Request, TransportError
+from watcher.sinks import WebhookConfig, Wiring
+from watcher.sinks.webhook import Webhook, payload
+
+URL = "https://hooks.example/in/token"
+KEY = "whsec_" + base64.b64encode(b"a signing key of 32 bytes, ready").decode()
+OTHER = "whsec_" + base64.b64encode(b"another key of 32 bytes, as good").decode()
+
+
+@dataclass
+class RecordingHttp:
+    """A way out on which everything arrives."""
+
+    requests: list[Request] = field(default_factory=list)
+
+    async def send(self, request: Request) -> Answer:
+        self.requests.append(request)
+        return Answer(status=204, headers={}, body=b"")
+
+
+@dataclass
+class BrokenHttp:
+    """A way out on which every answer is lost, except for its status."""
+
+    status: int | None
+
+    async def send(self, request: Request) -> Answer:
+        raise TransportError(f"{request.method}: the answer was cut off", Fault.NETWORK, sent=True, status=self.status)
+
+
+def webhook(http: RecordingHttp | BrokenHttp | None = None, clock: FakeClock | None = None, **config: Any) -> Webhook:
+    wiring = Wiring(http=http or RecordingHttp(), env=fake_env(clock), read=Path.read_text, stream=StringIO())
+    return WebhookConfig.model_validate({"url": URL, **config}).build("team/webhook/0", wiring)
+
+
+# ── the event ────────────────────────────────────────────────────────────────
+
+
+@given(notifications())
+def test_whatever_is_told_is_an_event_that_the_official_library_reads(told: Notification) -> None:
+    message = HTTPMessage(headers={"content-type": "application/cloudevents+json"}, body=webhook().render(told))
+    event = from_structured_event(message)
+    content = event.get_data()
+    assert isinstance(content, dict)
+    assert event.get_id() == told.id
+    assert event.get_type() == f"dev.connect-watcher.alerts.{told.status}.v1"
+    assert event.get_source().startswith("/connect-watcher/")
+    assert content["counts"] == {"firing": told.firing, "resolved": told.resolved, "fresh": told.fresh}
+    assert len(content["alerts"]) == len(told.alerts)
+
+
+def test_an_event_says_what_it_is_about_and_when() -> None:
+    event = payload(FAILED)
+    assert event["source"] == "/connect-watcher/my-shop"
+    assert event["subject"] == "stripe-prod"
+    assert event["time"] == "2027-01-15T08:00:00Z"
+    assert payload(MIXED)["subject"] == MIXED.group_key
+
+
+def test_an_event_without_a_project_names_its_receiver() -> None:
+    told = notification(alert(labels={"project": ""}), group_labels={}, receiver="on call/eu")
+    assert payload(told)["source"] == "/connect-watcher/on%20call%2Feu"
+
+
+def test_what_is_left_out_is_counted_and_the_rest_is_what_matters_most() -> None:
+    told = notification(*[alert(deployment=f"d{n}", fresh=n == 3) for n in range(5)], resolved("r", fresh=False))
+    content: Any = payload(told, max_alerts=2)["data"]
+    assert [each["labels"]["deployment"] for each in content["alerts"]] == ["d3", "d0"]
+    assert content["omitted"] == 4
+    assert content["counts"] == {"firing": 5, "resolved": 1, "fresh": 1}
+    assert payload(told)["data"]["omitted"] == 0  # type: ignore[index]  # a JSON object
+
+
+def test_foreign_text_arrives_as_it_was() -> None:
+    evil = '<!channel> & "quotes" \u202e \x00 ünïcödé'
+    told = notification(alert(annotations={"summary": evil}))
+    assert json.loads(webhook().render(told))["data"]["alerts"][0]["annotations"]["summary"] == evil
+
+
+# ── the signature ────────────────────────────────────────────────────────────
+
+
+async def sent(http: RecordingHttp, **config: Any) -> Request:
+    clock = FakeClock(time.time_ns() // 1_000_000)  # noqa: TID251  the official verifier reads the real clock
+    sink = webhook(http, clock, **config)
+    await sink.send(delivery(sink.render(FAILED)))
+    return http.requests[-1]
+
+
+async def test_the_official_library_accepts_the_signature() -> None:
+    request = await sent(RecordingHttp(), secret=KEY)
+    assert Verifier(KEY).verify(request.body or b"", dict(request.headers))["id"] == DELIVERY_ID
+    with pytest.raises(WebhookVerificationError):
+        Verifier(OTHER).verify(request.body or b"", dict(request.headers))
+    with pytest.raises(WebhookVerificationError):
+        Verifier(KEY).verify((request.body or b"") + b" ", dict(request.headers))
+
+
+async def test_while_keys_change_both_are_accepted() -> None:
+    request = await sent(RecordingHttp(), secret=f"{KEY} {OTHER}")
+    for key in (KEY, OTHER):
+        assert Verifier(key).verify(request.body or b"", dict(request.headers))["id"] == DELIVERY_ID
+
+
+async def test_attempts_differ_in_nothing_but_their_time() -> None:
+    http, clock = RecordingHttp(), FakeClock(START)
+    sink = webhook(http, clock, secret=KEY)
+    row = delivery(sink.render(FAILED))
+    for _ in range(2):
+        await sink.send(row)
+        clock.at += 10_000
+    first, second = http.requests
+    assert first.body == second.body == row.body
+    assert first.headers["webhook-id"] == second.headers["webhook-id"] == row.id
+    changed = {name for name in first.headers if first.headers[name] != second.headers[name]}
+    assert changed == {"webhook-timestamp", "webhook-signature"}
+    assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) == 10
+
+
+async def test_without_a_secret_there_is_no_signature() -> None:
+    request = await sent(RecordingHttp())
+    assert "webhook-signature" not in request.headers
+    assert request.headers["content-type"] == "application/cloudevents+json"
+
+
+# ── the answer ───────────────────────────────────────────────────────────────
+
+
+async def test_a_status_of_success_is_enough() -> None:
+    await webhook(BrokenHttp(200)).send(delivery(b"{}"))
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(None, Outcome.UNKNOWN), (404, Outcome.REFUSED), (502, Outcome.REJECTED)]
+)
+async def test_a_lost_answer_is_worth_its_status(status: int | None, outcome: Outcome) -> None:
+    with pytest.raises(DeliveryError) as caught:
+        await webhook(BrokenHttp(status)).send(delivery(b"{}"))
+    assert caught.value.outcome is outcome
+
+
+# ── what can be configured ───────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "bad", ["", " ", "whsec_", "hunter2hunter2hunter2hunter2hunter2hunter2", "whsec_c2hvcnQ=", "whsec_!!!!"]
+)
+def test_a_secret_that_cannot_sign_is_a_config_error_that_does_not_show_it(bad: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        webhook(secret=bad)
+    assert str(caught.value).startswith("team/webhook/0: secret: ")
+    assert len(bad) < 8 or bad not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"headers": {"Webhook-Id": "x"}},
+        {"headers": {"content-TYPE": "x"}},
+        {"headers": {"bad name": "x"}},
+        {"headers": {"X-Key": "x"}, "headers_file": {"x-key": "/x"}},
+        {"max_alerts": -1},
+        {"timeout": 15},
+        {"timeout": "0s"},
+        {"timeout": "1h"},
+        {"colour": "red"},
+        {"url_file": "/x"},
+        {"secret": KEY, "secret_file": "/x"},
+    ],
+)
+def test_what_makes_no_sense_is_refused(config: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        WebhookConfig.model_validate({"url": URL, **config})
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "", " padded ", "é"])
+def test_a_header_cannot_smuggle_another(value: str) -> None:
+    with pytest.raises(ConfigError, match="headers: X-Key: cannot be the value of a header"):
+        webhook(headers={"X-Key": value})
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hooks.example/in",
+        "ftp://hooks.example/",
+        "https://",
+        "https://u:p@hooks.example/",
+        "https://[::1",
+        "https://hooks.example/a b",
+    ],
+)
+def test_a_url_that_cannot_be_used_is_a_config_error_that_does_not_show_it(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        webhook(url=url)
+    assert len(url) < 9 or url not in str(caught.value)

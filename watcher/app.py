@@ -1,0 +1,296 @@
+"""The composition root: the only place that names concrete classes, opens them, supervises and closes them."""
+
+import asyncio
+import random  # noqa: TID251  the composition root is where chance comes from
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from watcher import rules
+from watcher.config import ProjectSettings, RuleSettings, Settings, read_secret, to_route
+from watcher.core.cadence import Cadence
+from watcher.core.delivery import DeliveryState
+from watcher.core.dispatch import SinkRef
+from watcher.core.duration import Millis
+from watcher.core.notification import Notification
+from watcher.core.rule import Rule
+from watcher.errors import ConfigError
+from watcher.http import Http
+from watcher.metrics import Metrics
+from watcher.pipeline.deliver import Deliverer
+from watcher.pipeline.judge import Judge, Policy, digest
+from watcher.pipeline.loop import Loop
+from watcher.pipeline.observe import Observer, Target
+from watcher.pipeline.schedule import Schedule
+from watcher.ports import Env, Sink, Store
+from watcher.redact import Redactor
+from watcher.sinks import Wiring
+from watcher.sources.deployments import deployment_source
+from watcher.store import open_store
+from watcher.web import Health, serve
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 20.0
+"""How long sends under way may still take after SIGTERM; Kubernetes gives 30 s by default."""
+STALLED_AFTER: Millis = 60_000
+PURGE_EVERY: Millis = 3_600_000
+PURGE_BATCH = 1_000
+COUNT_EVERY: Millis = 5_000
+
+
+class SystemClock:
+    """The time of this machine. It cannot be set."""
+
+    def now(self) -> Millis:
+        """Milliseconds since the epoch."""
+        return time.time_ns() // 1_000_000  # noqa: TID251  the production clock
+
+    def monotonic(self) -> Millis:
+        """Milliseconds that never go back."""
+        return time.monotonic_ns() // 1_000_000  # noqa: TID251  the production clock
+
+    async def sleep(self, length: Millis) -> None:
+        """Wait."""
+        await asyncio.sleep(length / 1000)  # noqa: TID251  the production clock
+
+
+def system_env() -> Env:
+    """The real world."""
+    return Env(clock=SystemClock(), rng=random.SystemRandom())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Daemon:
+    """Everything that runs, opened and wired."""
+
+    store: Store
+    env: Env
+    metrics: Metrics
+    observers: tuple[Observer, ...]
+    judge: Judge
+    deliverer: Deliverer
+    judging: Loop
+    delivering: Loop
+    schedule: Schedule
+
+    @property
+    def loops(self) -> tuple[Loop, ...]:
+        """The two loops that run for ever; observing is scheduled."""
+        return (self.judging, self.delivering)
+
+    def problems(self) -> dict[str, str]:
+        """What is not well by loop: stalled, or failing over and over. Empty when all is."""
+        now = self.env.clock.monotonic()
+        stalled = {each.name: "stalled" for each in self.loops if now - each.alive_at > STALLED_AFTER}
+        failing = {each.name: each.error for each in self.loops if each.failures}
+        uncommitted = {f"observe {each.target.project}": each.error for each in self.observers if each.error}
+        return stalled | failing | uncommitted
+
+    def waiting(self) -> dict[str, str]:
+        """What has not been tried yet since the start."""
+        return {each.target.project: "not polled yet" for each in self.observers if not each.attempted}
+
+
+def compile_rules(
+    settings: Iterable[RuleSettings], *, template_failed: Callable[[str], None] = lambda _rule: None
+) -> list[Rule]:
+    """The rules of a configuration, ready to be asked."""
+    return [rules.build(rules.compile_rule(each.text(), template_failed=template_failed)) for each in settings]
+
+
+@asynccontextmanager
+async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Redactor) -> AsyncIterator[Daemon]:
+    """Open everything and wire it; nothing runs yet. Closes what it opened.
+
+    Raises:
+        ConfigError: something in the configuration cannot be used, such as a secret's file.
+        StoreError: the database cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.store.url, clock=env.clock)
+        stack.push_async_callback(store.close)
+        http = await stack.enter_async_context(
+            Http(ca_file=settings.http.ca_file, proxy_url=settings.http.proxy_url, allow=settings.egress.allow)
+        )
+        sinks = _sinks(settings, http, env)
+        yield _assemble(settings, _World(store, http, env, metrics, redactor), sinks)
+
+
+async def run(settings: Settings, *, env: Env, metrics: Metrics, redactor: Redactor) -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code: 0 after a clean stop, 1 when a part ended by itself."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, _stop_once, stop, each)
+    async with daemon(settings, env=env, metrics=metrics, redactor=redactor) as made:
+        health = Health(problems=made.problems, waiting=made.waiting, stopping=stop.is_set)
+        async with serve(settings.web.listen, metrics.registry, health) as address:
+            log.info("daemon.started", address=address, projects=[each.key for each in settings.projects])
+            clean = await _live(made, stop)
+    log.info("daemon.stopped", clean=clean)
+    return 0 if clean else 1
+
+
+async def _live(made: Daemon, stop: asyncio.Event) -> bool:
+    """Run the loops until asked to stop, or until one ends by itself, which is a fault; then wind down in order."""
+    async with running(made) as tasks:
+        asked = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({asked, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        return stop.is_set()
+
+
+@asynccontextmanager
+async def running(made: Daemon) -> AsyncIterator[set[asyncio.Task[None]]]:
+    """Run the loops. At the end: no more polls, no more judging, no more claims; sends under way may finish.
+
+    What is not sent stays pending; what was cut off is settled as unknown at the next start.
+    """
+    await made.deliverer.recover()
+    made.schedule.start()
+    tasks = {asyncio.create_task(each.run(), name=each.name) for each in made.loops}
+    try:
+        yield tasks
+    finally:
+        await made.schedule.stop()
+        for each in made.loops:
+            each.stop()
+        await asyncio.wait(tasks)
+        if not await made.deliverer.drain(DRAIN_SECONDS):
+            log.warning("deliveries.interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class _World:
+    store: Store
+    http: Http
+    env: Env
+    metrics: Metrics
+    redactor: Redactor
+
+
+def _sinks(settings: Settings, http: Http, env: Env) -> dict[str, tuple[Sink, ...]]:
+    """Every receiver's sinks. Raises ConfigError with everything that is wrong with any of them."""
+    wiring = Wiring(http=http, env=env, read=read_secret, stream=sys.stdout)
+    found: dict[str, tuple[Sink, ...]] = {}
+    problems: list[str] = []
+    for receiver in settings.receivers:
+        made: list[Sink] = []
+        for sink_id, each in receiver.sinks():
+            try:
+                made.append(each.build(sink_id, wiring))
+            except ConfigError as error:
+                problems += error.problems
+        found[receiver.name] = tuple(made)
+    if problems:
+        raise ConfigError(problems)
+    return found
+
+
+def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[Sink, ...]]) -> Daemon:
+    env, metrics, store = world.env, world.metrics, world.store
+    decode = msgspec.json.Decoder(Notification).decode
+    judging = Loop("judge", lambda: _judge(judge), env.clock)
+    delivering = Loop("deliver", lambda: _deliver(deliverer), env.clock)
+    judge = Judge(
+        _policy(settings, receivers, metrics), store=store, env=env, metrics=metrics, told=delivering.wake.set
+    )
+    deliverer = Deliverer(
+        {sink.id: sink for sinks in receivers.values() for sink in sinks},
+        store=store,
+        env=env,
+        metrics=metrics,
+        decode=decode,
+        changed=delivering.wake.set,
+    )
+    observers = tuple(
+        Observer(_target(each, world), store=store, env=env, metrics=metrics, changed=judging.wake.set)
+        for each in settings.projects
+    )
+    made = Daemon(
+        store=store,
+        env=env,
+        metrics=metrics,
+        observers=observers,
+        judge=judge,
+        deliverer=deliverer,
+        judging=judging,
+        delivering=delivering,
+        schedule=Schedule(env.clock),
+    )
+    _plan(made, settings)
+    return made
+
+
+def _policy(settings: Settings, receivers: Mapping[str, tuple[Sink, ...]], metrics: Metrics) -> Policy:
+    return Policy(
+        rules=compile_rules(settings.rules, template_failed=lambda rule: metrics.template_failures.labels(rule).inc()),
+        root=to_route(settings),
+        receivers={
+            name: tuple(SinkRef(id=sink.id, send_resolved=sink.send_resolved) for sink in sinks)
+            for name, sinks in receivers.items()
+        },
+        rules_digest=digest(repr(each.text()) for each in settings.rules),
+        projects=tuple(each.key for each in settings.projects),
+        encode=msgspec.json.encode,
+        external_url=settings.web.external_url or "",
+    )
+
+
+def _target(project: ProjectSettings, world: _World) -> Target:
+    cadence = Cadence(normal=project.poll_interval, fast=project.fast_interval, blind_after=project.blind_limit)
+    source = deployment_source(project.access(), http=world.http, env=world.env, clean=world.redactor.clean)
+    return Target(project=project.key, region=project.region, source=source, cadence=cadence)
+
+
+def _plan(made: Daemon, settings: Settings) -> None:
+    """What is done regularly. First polls are spread, so that a restart is no burst."""
+    for at, observer in enumerate(made.observers):
+        spread = observer.target.cadence.fast * at // len(made.observers)
+        made.schedule.every(
+            f"poll {observer.target.project}", observer.target.cadence.normal, observer.round, first_in=spread
+        )
+    made.schedule.every(
+        "purge", PURGE_EVERY, lambda: _purge(made, settings.store.retention), first_in=PURGE_EVERY // 60
+    )
+    made.schedule.every("count", COUNT_EVERY, lambda: _count(made))
+
+
+async def _judge(judge: Judge) -> Millis | None:
+    while await judge.run_once():
+        pass
+    return judge.next_due()
+
+
+async def _deliver(deliverer: Deliverer) -> Millis | None:
+    while await deliverer.run_once():
+        pass
+    return await deliverer.next_due()
+
+
+async def _purge(made: Daemon, retention: Millis) -> None:
+    before = made.env.clock.now() - retention
+    while await made.store.purge(before, PURGE_BATCH) == PURGE_BATCH:
+        pass
+
+
+async def _count(made: Daemon) -> None:
+    stats = await made.store.outbox()
+    for state in DeliveryState:
+        made.metrics.outbox_rows.labels(state.value).set(stats.rows.get(state, 0))
+    age = 0 if stats.oldest is None else (made.env.clock.now() - stats.oldest) / 1000
+    made.metrics.outbox_oldest_age.set(max(age, 0))
+
+
+def _stop_once(stop: asyncio.Event, which: signal.Signals) -> None:
+    """The first signal asks for a clean stop; a second one means now, which every write is made for."""
+    if stop.is_set():
+        sys.exit(128 + which)
+    stop.set()

@@ -1,0 +1,201 @@
+"""What has to fit together between tables. It reads the tree as written, so that it has its say beside every other error.
+
+Each check yields problems or warnings with their paths, and passes over what is not of the expected shape: that has
+been said elsewhere.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from watcher.config.problem import Path, suggestion
+from watcher.core import duration
+from watcher.core.alert import IDENTITY
+from watcher.core.duration import Millis
+from watcher.core.egress import literal
+from watcher.core.route import ALL_LABELS, GROUP_INTERVAL, REPEAT_INTERVAL
+
+Said: TypeAlias = Iterator[tuple[Path, str]]
+Tree: TypeAlias = Mapping[str, Any]
+
+MAX_DEPTH = 20
+SEVERITIES = ("critical", "warning", "info")
+_FACT_KEYS = ("from", "to", "events", "added")
+_RESERVED = frozenset({"alertname", *IDENTITY})
+_ABOUT_STATUS = re.compile(r"""(?:^|[{,])\s*"?status"?\s*(?:=~|!=|!~|=)""")
+
+
+def listed(tree: Tree, key: str) -> list[tuple[int, Tree]]:
+    """The tables in a list of tables, with their positions."""
+    value = tree.get(key)
+    items = enumerate(value) if isinstance(value, list) else ()
+    return [(at, item) for at, item in items if isinstance(item, dict)]
+
+
+def problems(tree: Tree, pack_rules: Iterable[str]) -> Said:
+    """Everything that keeps the tables from fitting together."""
+    yield from _twice(tree, "projects", "key", "is watched by {first} already; one daemon watches a project once")
+    yield from _twice(tree, "receivers", "name", "is the name of {first} already")
+    yield from rule_problems(tree)
+    names = {str(rule.get("name")) for _, rule in listed(tree, "rules")} | set(pack_rules)
+    for at, name in enumerate(_strings(tree.get("disable_rules"))):
+        if name not in names:
+            yield ("disable_rules", at), "no rule has this name" + suggestion(name, names)
+    yield from _route_problems(tree)
+
+
+def rule_problems(tree: Tree) -> Said:
+    """What is wrong within rules, between their fields."""
+    yield from _twice(tree, "rules", "name", "is the name of {first} already")
+    for at, rule in listed(tree, "rules"):
+        path = ("rules", at)
+        yield from (
+            _fact_problems(path, rule) if any(rule.get(key) for key in _FACT_KEYS) else _state_problems(path, rule)
+        )
+        labels = rule.get("labels")
+        for name in labels if isinstance(labels, dict) else ():
+            if name in _RESERVED:
+                yield (*path, "labels", name), "is given by what the rule is about and cannot be set"
+
+
+def _fact_problems(path: Path, rule: Tree) -> Said:
+    for key in ("for", "resolve"):
+        if key in rule:
+            yield (*path, key), "has no meaning here: a rule with from, to, events or added tells facts, once"
+    if "events" in rule and ("from" in rule or "to" in rule):
+        yield (*path, "events"), "give either events, or from and to"
+    if rule.get("added") and rule.get("on") != "report":
+        yield (*path, "added"), 'is about report entries: it needs on = "report"'
+
+
+def _state_problems(path: Path, rule: Tree) -> Said:
+    if rule.get("on") == "deployment" and "resolve" not in rule and not _is_about_status(rule):
+        yield (*path, "resolve"), _MISSING_RESOLVE
+
+
+def warnings(tree: Tree) -> Said:
+    """What is allowed and looks like a mistake."""
+    yield from _receiver_warnings(tree)
+    for at, rule in listed(tree, "rules"):
+        labels = rule.get("labels")
+        severity = labels.get("severity", "info") if isinstance(labels, dict) else "info"
+        if severity not in SEVERITIES:
+            yield (
+                ("rules", at, "labels", "severity"),
+                f"is none of {', '.join(SEVERITIES)}; only critical is never given up",
+            )
+    for at, project in listed(tree, "projects"):
+        for key in ("api_url", "auth_url"):
+            if _is_bare(str(project.get(key, ""))):
+                yield ("projects", at, key), "is plain http: credentials would cross the network readable"
+    for path, route in _routes(tree):
+        yield from _route_warnings(path, route)
+
+
+def _receiver_warnings(tree: Tree) -> Said:
+    used = {str(route.get("receiver")) for _, route in _routes(tree)}
+    for at, receiver in listed(tree, "receivers"):
+        if "route" in tree and receiver.get("name") not in used:
+            yield ("receivers", at), "no route leads to this receiver"
+        if not any(value for key, value in receiver.items() if key != "name"):
+            yield ("receivers", at), "has no sinks: what is routed to it is told to nobody"
+
+
+_MISSING_RESOLVE = (
+    "is required, because the matchers are not about the status: say what ends it, "
+    """like resolve = ['status="Deployed"'], or resolve = [] for as soon as the matchers no longer match"""
+)
+
+
+def _is_about_status(rule: Tree) -> bool:
+    return any(_ABOUT_STATUS.search(text) for text in _strings(rule.get("matchers")))
+
+
+def _strings(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def _twice(tree: Tree, key: str, name: str, words: str) -> Said:
+    first: dict[str, int] = {}
+    for at, table in listed(tree, key):
+        value = table.get(name)
+        if isinstance(value, str) and first.setdefault(value, at) != at:
+            yield (key, at, name), words.format(first=f"{key}[{first[value]}]")
+
+
+# ── routes ───────────────────────────────────────────────────────────────────
+
+
+def _routes(tree: Tree) -> Iterator[tuple[Path, Tree]]:
+    """Every node of the route tree with its path, as deep as one may be."""
+    root = tree.get("route")
+    waiting: list[tuple[Path, Tree]] = [(("route",), root)] if isinstance(root, dict) else []
+    while waiting:
+        path, route = waiting.pop()
+        yield path, route
+        if len(path) <= 2 * MAX_DEPTH:
+            waiting += [((*path, "routes", at), child) for at, child in reversed(listed(route, "routes"))]
+
+
+def _route_problems(tree: Tree) -> Said:
+    names = [str(receiver.get("name")) for _, receiver in listed(tree, "receivers")]
+    root = tree.get("route")
+    if root is None:
+        if len(names) > 1:
+            yield ("route",), "is required where there is more than one receiver"
+        return
+    if isinstance(root, dict):
+        yield from _root_problems(root)
+    for path, route in _routes(tree):
+        receiver = route.get("receiver")
+        if isinstance(receiver, str) and receiver not in names:
+            yield (*path, "receiver"), "no receiver has this name" + suggestion(receiver, names)
+        if len(path) > 2 * MAX_DEPTH:
+            yield path, f"routes may be nested {MAX_DEPTH} deep"
+        yield from _group_by_problems(path, _strings(route.get("group_by")))
+
+
+def _root_problems(root: Tree) -> Said:
+    if "receiver" not in root:
+        yield ("route", "receiver"), "is required: it gets whatever no other route takes"
+    if root.get("matchers"):
+        yield ("route", "matchers"), "must not stand at the top: that route takes everything; put them on a route below"
+    if root.get("continue"):
+        yield ("route", "continue"), "has no meaning at the top"
+
+
+def _group_by_problems(path: Path, names: list[str]) -> Said:
+    if ALL_LABELS in names and len(names) > 1:
+        yield (*path, "group_by"), 'has "..." and other labels; "..." alone means every label'
+    elif len(set(names)) < len(names):
+        yield (*path, "group_by"), "has a label twice"
+
+
+def _route_warnings(path: Path, route: Tree) -> Said:
+    taken = False
+    for at, child in listed(route, "routes"):
+        if taken:
+            yield (*path, "routes", at), "is never reached: the route before it takes everything"
+        taken = taken or not (child.get("matchers") or child.get("continue"))
+    if "repeat_interval" in route:
+        interval = _length(route.get("group_interval"), GROUP_INTERVAL)
+        if _length(route["repeat_interval"], REPEAT_INTERVAL) < interval:
+            yield (*path, "repeat_interval"), "is shorter than group_interval, which is what reminders then wait for"
+
+
+def _length(value: object, instead: Millis) -> Millis:
+    try:
+        return duration.parse(value) if isinstance(value, str) else instead
+    except ValueError:
+        return instead
+
+
+def _is_bare(url: str) -> bool:
+    """Whether a URL is plain http towards something else than this machine."""
+    try:
+        parts = urlsplit(url)
+        address = literal(parts.hostname or "")
+    except ValueError:
+        return False
+    return parts.scheme == "http" and parts.hostname != "localhost" and not (address and address.is_loopback)

@@ -1,0 +1,53 @@
+"""Secrets: given in place or in a file, read whole, never shown.
+
+Paths of files are relative to the configuration's own directory, so that both can be moved together.
+"""
+
+import stat
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr
+
+from watcher.errors import ConfigError
+
+MAX_BYTES = 64 * 1024
+
+
+def read_secret(path: Path) -> str:
+    """What a secret's file holds, without the newline at its end. Raises OSError or ValueError, which do not show it."""
+    with path.open("rb") as file:
+        raw = file.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"holds more than {MAX_BYTES} bytes")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether group or world may read it."""
+    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def reason(error: OSError | ValueError) -> str:
+    """Why a file could not be read, without its content."""
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
+
+
+def value_of(table: BaseModel, name: str) -> str:
+    """The secret under `name`, in place or from its file; empty where it is not given. Raises ConfigError."""
+    given: SecretStr | None = getattr(table, name)
+    if given is not None:
+        return given.get_secret_value()
+    path: Path | None = getattr(table, f"{name}_file")
+    if path is None:
+        return ""
+    try:
+        return read_secret(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{name}_file: {path}: {reason(error)}"]) from None

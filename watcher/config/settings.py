@@ -1,0 +1,249 @@
+"""The settings, table by table, as the file has them: frozen, with unknown keys refused and secrets that do not print.
+
+Checks within one field are its type's (`fields`); checks between fields and tables are in `checks`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, create_model
+
+from watcher.config.fields import (
+    Address,
+    BaseUrl,
+    Cidr,
+    Duration,
+    LabelName,
+    Listen,
+    Matchers,
+    Name,
+    Pattern,
+    Pause,
+    Template,
+    at_least,
+)
+from watcher.config.secret import value_of
+from watcher.connect import ProjectAccess
+from watcher.core.duration import Millis
+from watcher.core.event import EventType
+from watcher.rules.compile import RuleText
+from watcher.sinks import SINKS, SinkConfig
+
+_FASTEST: Millis = 5_000
+_BLIND_SLACK: Millis = 60_000
+LATER = {
+    "on": ("connector", "log"),
+    "logs": ("poll", "otlp"),
+}
+"""Values that the design knows and this version does not."""
+
+
+class Table(BaseModel):
+    """One table of the file. `secrets` names its secrets and whether each must be given; all have a `_file` twin."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    secrets: ClassVar[Mapping[str, bool]] = {}
+
+
+def _of_this_version(field: str) -> BeforeValidator:
+    def check(value: object) -> object:
+        if value in LATER[field]:
+            raise ValueError(f'"{value}" is not part of this version')
+        return value
+
+    return BeforeValidator(check)
+
+
+class LogsSettings(Table):
+    """Where a project's logs come from: log sources are not part of this version, so `off` is the only value."""
+
+    source: Annotated[Literal["off"], _of_this_version("logs")] = "off"
+
+
+class ProjectSettings(Table):
+    """One Connect project to watch."""
+
+    secrets: ClassVar[Mapping[str, bool]] = {"client_id": True, "client_secret": True}
+
+    key: str = Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")
+    """The project key."""
+    region: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?$")
+    """Where it is hosted, like `europe-west1.gcp`."""
+    client_id: SecretStr | None = None
+    client_id_file: Path | None = None
+    client_secret: SecretStr | None = None
+    client_secret_file: Path | None = None
+    scope: str | None = Field(default=None, pattern=r"^[!-~]+( [!-~]+)*$")
+    """What to ask a token for; by default everything its client has. `view_connectors_deployments:KEY` is enough."""
+    api_url: BaseUrl | None = None
+    auth_url: BaseUrl | None = None
+    poll_interval: Annotated[Duration, at_least("1s")] = Field(default=30_000, json_schema_extra={"default": "30s"})
+    fast_poll_interval: Annotated[Duration, at_least("1s")] | None = None
+    """While something is under way; by default 5s, or `poll_interval` if that is shorter."""
+    blind_after: Annotated[Duration, at_least("1s")] | None = None
+    """How old the last sight may be; by default three times `poll_interval` and one minute."""
+    logs: LogsSettings = Field(default_factory=LogsSettings)
+
+    @property
+    def fast_interval(self) -> Millis:
+        """Milliseconds between polls while something is under way."""
+        return self.fast_poll_interval or min(self.poll_interval, _FASTEST)
+
+    @property
+    def blind_limit(self) -> Millis:
+        """Milliseconds after which a source that cannot be read is blind."""
+        return self.blind_after or 3 * self.poll_interval + _BLIND_SLACK
+
+    def access(self) -> ProjectAccess:
+        """Who we are to this project, its secrets read now. Raises ConfigError."""
+        return ProjectAccess(
+            key=self.key,
+            region=self.region,
+            client_id=value_of(self, "client_id"),
+            client_secret=value_of(self, "client_secret"),
+            api_url=self.api_url,
+            auth_url=self.auth_url,
+            scope=self.scope,
+        )
+
+
+class RuleSettings(Table):
+    """One rule: a *fact* rule if it says `from`, `to`, `events` or `added`, otherwise a *state* rule."""
+
+    name: Name
+    """The `alertname`; a rule of your own takes the place of a pack's rule of the same name."""
+    on: Annotated[Literal["deployment", "report", "source"], _of_this_version("on")]
+    matchers: tuple[Matchers, ...] = ()
+    resolve: tuple[Matchers, ...] | None = None
+    """What ends a state rule; by default `status="Deployed"` where the matchers are about the status."""
+    wait: Duration = Field(default=0, alias="for", json_schema_extra={"default": "0s"})
+    from_: Pattern | None = Field(default=None, alias="from")
+    to: Pattern | None = None
+    events: tuple[EventType, ...] = ()
+    added: bool = False
+    """On reports: tell each new entry once."""
+    labels: dict[LabelName, str] = {}
+    annotations: dict[LabelName, Template] = {}
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it tells what has happened, instead of following a condition."""
+        return bool(self.from_ is not None or self.to is not None or self.events or self.added)
+
+    def text(self) -> RuleText:
+        """The rule as `watcher.rules` reads it."""
+        return RuleText(
+            name=self.name,
+            on=self.on,
+            matchers=self.matchers,
+            resolve=self.resolve,
+            wait=self.wait,
+            events=(*(each.value for each in self.events), *((EventType.REPORT.value,) if self.added else ())),
+            from_=self.from_,
+            to=self.to,
+            labels=self.labels,
+            annotations=self.annotations,
+        )
+
+
+class RouteSettings(Table):
+    """A node of the route tree. What it does not say comes from the node above."""
+
+    receiver: Name | None = None
+    matchers: tuple[Matchers, ...] = ()
+    continue_: bool = Field(default=False, alias="continue")
+    group_by: tuple[str, ...] | None = None
+    group_wait: Duration | None = None
+    group_interval: Duration | None = None
+    repeat_interval: Pause | None = None
+    routes: tuple["RouteSettings", ...] = ()
+
+
+class ReceiverSettings(Table):
+    """A name for a list of sinks. The lists are those of the registry, under the kind of each."""
+
+    name: Name
+
+    def sinks(self) -> Iterator[tuple[str, SinkConfig]]:
+        """Every sink with its id: receiver, kind and position."""
+        for each in SINKS:
+            for position, sink in enumerate(getattr(self, each.kind)):
+                yield f"{self.name}/{each.kind}/{position}", sink
+
+
+if TYPE_CHECKING:
+    Receiver = ReceiverSettings
+else:
+    Receiver = create_model(
+        "Receiver",
+        __base__=ReceiverSettings,
+        __doc__=ReceiverSettings.__doc__,
+        **{each.kind: (tuple[each, ...], ()) for each in SINKS},
+    )
+
+
+class EgressSettings(Table):
+    """What sinks may reach besides public addresses over https."""
+
+    allow: tuple[Cidr, ...] = ()
+
+
+class HttpSettings(Table):
+    """The way out."""
+
+    secrets: ClassVar[Mapping[str, bool]] = {"proxy_url": False}
+
+    proxy: SecretStr | None = Field(default=None, alias="proxy_url")
+    proxy_file: Path | None = Field(default=None, alias="proxy_url_file")
+    ca_file: Path | None = None
+    """Certificate authorities to trust besides the system's, as PEM."""
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The proxy, read now, or `None`. Raises ConfigError."""
+        return value_of(self, "proxy") or None
+
+
+class WebSettings(Table):
+    """Our own HTTP server."""
+
+    listen: Listen = Field(default=Address("127.0.0.1", 8080), json_schema_extra={"default": "127.0.0.1:8080"})
+    external_url: BaseUrl | None = None
+    """How people reach it, for links in messages."""
+
+
+class StoreSettings(Table):
+    """The database."""
+
+    url: str = Field(default="sqlite:///connect-watcher.db", pattern=r"^sqlite://(/[^\x00-\x1f]+)?$")
+    """`sqlite:///relative.db` or `sqlite:////absolute/path.db`."""
+    retention: Annotated[Duration, at_least("1h")] = Field(
+        default=30 * 86_400_000, json_schema_extra={"default": "30d"}
+    )
+    """How long judged events and settled deliveries are kept."""
+
+
+class LogSettings(Table):
+    """Our own log, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(Table):
+    """The whole file."""
+
+    projects: tuple[ProjectSettings, ...] = Field(min_length=1)
+    rules: tuple[RuleSettings, ...] = ()
+    rule_packs: tuple[Literal["builtin", "deployed", "changes"], ...] = ("builtin",)
+    disable_rules: tuple[str, ...] = ()
+    """Names of rules that are not to be used."""
+    route: RouteSettings | None = None
+    """Not needed where there is one receiver."""
+    receivers: tuple[Receiver, ...] = Field(min_length=1)
+    egress: EgressSettings = Field(default_factory=EgressSettings)
+    http: HttpSettings = Field(default_factory=HttpSettings)
+    web: WebSettings = Field(default_factory=WebSettings)
+    store: StoreSettings = Field(default_factory=StoreSettings)
+    log: LogSettings = Field(default_factory=LogSettings)

@@ -1,0 +1,33 @@
+"""Who we are to Connect and where it is, for one project."""
+
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectAccess:
+    """The coordinates of a project and the API client that may read it. Secrets stay out of every `repr`.
+
+    `api_url` and `auth_url` replace the hosts of `region`; without `scope` the token gets all that its client has.
+    """
+
+    key: str
+    region: str
+    client_id: str = field(repr=False)
+    client_secret: str = field(repr=False)
+    api_url: str | None = field(default=None, repr=False)
+    auth_url: str | None = field(default=None, repr=False)
+    scope: str | None = None
+
+    @property
+    def deployments_url(self) -> str:
+        """Where the project's Deployments are listed."""
+        return f"{self._host('connect', self.api_url)}/{quote(self.key, safe='')}/deployments"
+
+    @property
+    def token_url(self) -> str:
+        """Where tokens are granted."""
+        return f"{self._host('auth', self.auth_url)}/oauth/token"
+
+    def _host(self, service: str, replacement: str | None) -> str:
+        return (replacement or f"https://{service}.{self.region}.commercetools.com").rstrip("/")

@@ -1,0 +1,56 @@
+"""Core types as the JSON that rows hold.
+
+Reading is tolerant both ways: a field that a row lacks takes its default, one that the type lacks is ignored. So a field
+may be added to a core type at any time if it has a default, and a row outlives the version that wrote it.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from watcher.core.alert import Alert
+from watcher.core.delivery import Delivery, DeliveryState
+from watcher.core.event import Event
+from watcher.core.group import Group
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment
+from watcher.errors import StoreError
+from watcher.store.transaction import Row
+
+T = TypeVar("T")
+
+
+def encode(value: Deployment | Event | Alert | Group | SourceState) -> str:
+    """Write a core value as JSON."""
+    return msgspec.json.encode(value).decode()
+
+
+def _reader(kind: type[T]) -> Callable[[str], T]:
+    decoder = msgspec.json.Decoder(kind)
+
+    def read(body: str) -> T:
+        try:
+            return decoder.decode(body)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise StoreError(f"a stored {kind.__name__} cannot be read: {error}") from error
+
+    return read
+
+
+deployment = _reader(Deployment)
+alert = _reader(Alert)
+group = _reader(Group)
+source = _reader(SourceState)
+_event = _reader(Event)
+
+
+def event(row: Row) -> Event:
+    """Make an event of its row, which knows its number."""
+    return replace(_event(row["body"]), seq=row["seq"])
+
+
+def delivery(row: Row) -> Delivery:
+    """Make a delivery of its row."""
+    return Delivery(**{**row, "state": DeliveryState(row["state"])})

@@ -1,0 +1,246 @@
+"""The verbs of the store, written once over named queries; an engine gives the transaction."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
+
+from watcher.core.alert import Alert
+from watcher.core.delivery import Delivery, DeliveryState
+from watcher.core.duration import Millis
+from watcher.core.event import Event
+from watcher.core.group import Group
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment
+from watcher.errors import StoreError
+from watcher.ports import Backlog, Clock, Judgement, LedgerRows, Observation, OutboxStats, Settled
+from watcher.store import codec
+from watcher.store.transaction import Driver, Params, Run, Transaction
+
+T = TypeVar("T")
+
+Statement = tuple[str, Sequence[Params]]
+"""A named query and the parameters of each time it is to run. A write is a list of them."""
+
+SETTLED = frozenset({DeliveryState.DELIVERED, DeliveryState.DEAD})
+
+
+class SqlStore:
+    """The `Store` port over an engine. What a verb is given is read before it first waits, so it may change afterwards."""
+
+    def __init__(self, driver: Driver, *, run: Run, clock: Clock, on_close: Callable[[], None]) -> None:
+        self._driver = driver
+        self._run = run
+        self._clock = clock
+        self._on_close = on_close
+        self._closed = False
+
+    # ── observe ──
+
+    async def load_deployments(self, project: str) -> Sequence[Deployment]:
+        """The Deployments of a project as last committed."""
+        return await self._read(partial(_bodies, "load_deployments", codec.deployment, {"project": project}))
+
+    async def load_source(self, project: str, source: str) -> SourceState | None:
+        """What is remembered about a source, or `None` at first sight."""
+        params = {"project": project, "source": source}
+        found = await self._read(partial(_bodies, "load_source", codec.source, params))
+        return found[0] if found else None
+
+    async def commit_observation(self, observation: Observation) -> None:
+        """Write a poll: source state, changed Deployments, events."""
+        source = observation.source
+        body = codec.encode(source)
+        await self._write(
+            ("save_source", [{"project": source.project, "source": source.source, "body": body}]),
+            ("save_deployment", [_deployment(each) for each in observation.upserts]),
+            ("remove_deployment", [{"project": source.project, "id": each} for each in observation.removed]),
+            ("add_event", [_event(each) for each in observation.events]),
+        )
+
+    # ── judge ──
+
+    async def load_ledger(self) -> LedgerRows:
+        """Alerts, groups and judge's cursor."""
+        return await self._read(_ledger)
+
+    async def backlog(self, cursor: int, limit: int) -> Backlog:
+        """Events after `cursor`, oldest first, and every source's state, from one consistent read."""
+        return await self._read(partial(_backlog, cursor, limit))
+
+    async def commit_judgement(self, judgement: Judgement) -> None:
+        """Write a judgement. A delivery whose id is known is left as it is, so that one made anew is not sent anew."""
+        now = self._clock.now()
+        reasons = judgement.reasons.items()
+        await self._write(
+            *_states("alert", judgement.alerts),
+            *_states("group", judgement.groups),
+            ("add_delivery", [_delivery(each) for each in judgement.deliveries]),
+            (
+                "save_reason",
+                [{"seq": seq, "reason": str(why), "rule": rule, "at": now} for seq, (why, rule) in reasons],
+            ),
+            ("save_meta", [{"key": key, "value": value} for key, value in judgement.meta.items()]),
+            ("save_cursor", [{"seq": judgement.cursor}]),
+        )
+
+    # ── deliver ──
+
+    async def due_deliveries(self, sink: str, now: Millis, limit: int) -> Sequence[Delivery]:
+        """Deliveries of a sink that may be attempted, the one due longest first."""
+        return await self._read(partial(_deliveries, "due_deliveries", {"sink": sink, "now": now, "limit": limit}))
+
+    async def next_due(self, sink: str) -> Millis | None:
+        """When the next delivery of a sink that heads its lane is due."""
+        return await self._read(partial(_millis, "next_due", "due_at", {"sink": sink}))
+
+    async def claim(self, bodies: Mapping[str, bytes], now: Millis) -> Sequence[Delivery]:
+        """Mark deliveries as being sent. One that has been claimed, settled or overtaken meanwhile is not among the result."""
+        claims = [{"id": each, "body": body, "now": now} for each, body in bodies.items()]
+        return await self._change(partial(_claim, claims))
+
+    async def settle(self, settled: Sequence[Settled], events: Sequence[Event], now: Millis) -> None:
+        """Write the outcome of attempts, and events about them."""
+        await self._write(
+            ("settle", [_settled(each, now) for each in settled]),
+            ("add_event", [_event(each) for each in events]),
+        )
+
+    async def recover_claims(self, now: Millis) -> int:
+        """After a crash: deliveries that were being sent become pending again, with an unknown outcome; returns how many."""
+        return await self._change(lambda tx: tx.execute("recover_claims", {"now": now}))
+
+    async def outbox(self) -> OutboxStats:
+        """Count the outbox; every state is there."""
+        return await self._read(_outbox)
+
+    # ── keep ──
+
+    async def purge(self, before: Millis, batch: int) -> int:
+        """Delete up to `batch` judged events and delivered messages older than `before`; dead letters stay."""
+        return await self._change(partial(_purge, before, batch))
+
+    async def close(self) -> None:
+        """Finish what runs, checkpoint, release the lock. Closing twice is closing once."""
+        if not self._closed:
+            self._closed = True
+            try:
+                await self._run(self._driver.close)
+            finally:
+                self._on_close()
+
+    async def _read(self, work: Callable[[Transaction], T]) -> T:
+        return await self._transact(work, write=False)
+
+    async def _change(self, work: Callable[[Transaction], T]) -> T:
+        return await self._transact(work, write=True)
+
+    async def _write(self, *statements: Statement) -> None:
+        await self._transact(partial(_execute, statements), write=True)
+
+    async def _transact(self, work: Callable[[Transaction], T], *, write: bool) -> T:
+        if self._closed:
+            raise StoreError("the store is closed")
+        return await self._run(lambda: self._driver.transact(work, write=write))
+
+
+# ── inside a transaction ─────────────────────────────────────────────────────
+
+
+def _execute(statements: Iterable[Statement], tx: Transaction) -> None:
+    for name, rows in statements:
+        if rows:
+            tx.executemany(name, rows)
+
+
+def _bodies(name: str, read: Callable[[str], T], params: Params, tx: Transaction) -> list[T]:
+    return [read(row["body"]) for row in tx.rows(name, params)]
+
+
+def _deliveries(name: str, params: Params, tx: Transaction) -> list[Delivery]:
+    return [codec.delivery(row) for row in tx.rows(name, params)]
+
+
+def _claim(claims: Iterable[Params], tx: Transaction) -> list[Delivery]:
+    return [found for each in claims for found in _deliveries("claim", each, tx)]
+
+
+def _millis(name: str, column: str, params: Params, tx: Transaction) -> Millis | None:
+    found: Millis | None = tx.rows(name, params)[0][column]
+    return found
+
+
+def _ledger(tx: Transaction) -> LedgerRows:
+    return LedgerRows(
+        cursor=tx.rows("load_cursor")[0]["seq"],
+        alerts=_bodies("load_alerts", codec.alert, {}, tx),
+        groups=_bodies("load_groups", codec.group, {}, tx),
+        meta={row["key"]: row["value"] for row in tx.rows("load_meta")},
+    )
+
+
+def _backlog(cursor: int, limit: int, tx: Transaction) -> Backlog:
+    rows = tx.rows("events_after", {"cursor": cursor, "limit": limit + 1})
+    return Backlog(
+        events=[codec.event(row) for row in rows[:limit]],
+        sources=_bodies("load_sources", codec.source, {}, tx),
+        more=len(rows) > limit,
+    )
+
+
+def _outbox(tx: Transaction) -> OutboxStats:
+    found = {row["state"]: row["deliveries"] for row in tx.rows("outbox_counts")}
+    oldest = _millis("outbox_oldest", "created_at", {}, tx)
+    return OutboxStats(rows={state: found.get(state, 0) for state in DeliveryState}, oldest=oldest)
+
+
+def _purge(before: Millis, batch: int, tx: Transaction) -> int:
+    events = tx.execute("purge_events", {"before": before, "limit": batch})
+    return events + tx.execute("purge_deliveries", {"before": before, "limit": batch - events})
+
+
+# ── rows ─────────────────────────────────────────────────────────────────────
+
+
+def _deployment(each: Deployment) -> Params:
+    return {"project": each.project, "id": each.id, "body": codec.encode(each)}
+
+
+def _event(each: Event) -> Params:
+    body = codec.encode(each)
+    return {"project": each.project, "subject": each.subject, "type": str(each.type), "at": each.at, "body": body}
+
+
+def _states(kind: str, states: Mapping[str, Alert | None] | Mapping[str, Group | None]) -> tuple[Statement, Statement]:
+    saved = [{"key": key, "body": codec.encode(state)} for key, state in states.items() if state is not None]
+    removed = [{"key": key} for key, state in states.items() if state is None]
+    return (f"save_{kind}", saved), (f"remove_{kind}", removed)
+
+
+def _delivery(each: Delivery) -> Params:
+    return {
+        "id": each.id,
+        "sink": each.sink,
+        "lane": each.lane,
+        "state": str(each.state),
+        "severity": each.severity,
+        "due_at": each.due_at,
+        "attempts": each.attempts,
+        "unknown_outcomes": each.unknown_outcomes,
+        "created_at": each.created_at,
+        "observed_at": each.observed_at,
+        "last_error": each.last_error,
+        "notification": each.notification,
+        "body": each.body,
+    }
+
+
+def _settled(each: Settled, now: Millis) -> Params:
+    state = each.settlement.state
+    return {
+        "id": each.delivery_id,
+        "state": str(state),
+        "due_at": each.settlement.due_at,
+        "unknown": int(each.unknown),
+        "error": each.error,
+        "settled_at": now if state in SETTLED else None,
+    }
