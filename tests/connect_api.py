@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
 from tests.fakes import FakeClock, fake_env
 from tests.loopback import web_server
 from watcher.connect import DeploymentsClient, ProjectAccess

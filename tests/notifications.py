@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
+
 from tests.fakes import START
 from watcher.core.delivery import Delivery
 from watcher.core.notification import AlertView, Notification, NotifyReason

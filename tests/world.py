@@ -4,19 +4,18 @@ A world can be killed: before or after any write of the store, and before or aft
 was running is thrown away, a new process is made of what the store has, and the script goes on.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 
 import msgspec
 from prometheus_client import CollectorRegistry
 
 from tests.fakes import FakeClock, RecordingSink, ScriptedSource, fake_env
-from watcher import rules
+from watcher import config
+from watcher.app import compile_rules
 from watcher.core import route
 from watcher.core.cadence import Cadence
-from watcher.core.delivery import Delivery
 from watcher.core.dispatch import SinkRef
 from watcher.core.notification import Notification
 from watcher.core.rule import Rule
@@ -62,16 +61,8 @@ class Mortal:
 
 @cache
 def builtin_rules(*packs: str) -> list[Rule]:
-    texts = [resources.files("watcher.rules.packs").joinpath(f"{pack}.toml").read_text() for pack in ("builtin", *packs)]
-    return [rule for text in texts for rule in _stopgap(text)]
+    return [rule for pack in ("builtin", *packs) for rule in compile_rules(config.parse_rules(config.pack_text(pack)))]
 
-
-def _stopgap(text):
-    import tomllib
-    from watcher.core import duration
-    for r in tomllib.loads(text)["rules"]:
-        t=rules.RuleText(name=r["name"],on=r["on"],matchers=tuple(r.get("matchers",())),resolve=tuple(r["resolve"]) if "resolve" in r else None,wait=duration.parse(r.get("for","0s")),events=tuple(r.get("events",())),from_=r.get("from"),to=r.get("to"),labels=r.get("labels",{}),annotations=r.get("annotations",{}))
-        yield rules.build(rules.compile_rule(t))
 
 def flat_route(*group_by: str, group_wait: int = 0, group_interval: int = 0, repeat: int = 4 * HOUR) -> route.Route:
     node = route.Node(

@@ -1,4 +1,3 @@
-# ruff: noqa: A005  inside the package the name says what it is; the standard library's is not used here
 """The one HTTP door out: every request of the daemon leaves here, bounded in time and size, and guarded where asked.
 
 Nobody else uses the aiohttp client. Redirects are never followed, cookies never kept, the environment's proxies never

@@ -108,6 +108,7 @@ class Metrics:
         self.events: Counters = counter("events", "Facts that were observed and committed.", "type")
         self.log_records: Counters = counter("log_records", "Log records by what became of them.", "source", "outcome")
         self.alerts: Gauges = gauge("alerts", "Alerts by state.", "state")
+        self.alert_changes: Counters = counter("alert_changes", "Alerts that began or ended, to be told.", "change")
         self.suppressed: Counters = counter("suppressed", "Messages that were not made, by why.", "reason")
         self.template_failures: Counters = counter("template_failures", "Renderings that fell back.", "rule")
         self.deliveries: Counters = counter("deliveries", "Attempts to deliver by how they ended.", "sink", "outcome")

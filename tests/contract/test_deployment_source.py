@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+
 from tests.connect_api import PROJECT, ConnectApi, answer, connected, record
 from tests.fakes import ScriptedSource, deployment
 from watcher.errors import Blindness, SourceError

@@ -19,6 +19,7 @@ import pytest
 from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from pydantic import ValidationError
+
 from tests.fakes import FakeClock, fake_env
 from tests.notifications import FAILED, WELL_KNOWN, delivery, notifications
 from watcher.core.delivery import Outcome
@@ -311,12 +312,18 @@ async def test_no_secret_is_ever_spoken(kind: type[SinkConfig], receiver: Receiv
 
 
 @every_http_sink
-async def test_a_wrong_url_is_not_shown(kind: type[SinkConfig], receiver: Receiver, http: Http) -> None:
-    for wrong in (PATH, f"ftp://127.0.0.1{PATH}", f"https://user:pr1vate@127.0.0.1{PATH}"):
-        with pytest.raises(ConfigError) as caught:
-            post(kind, receiver, http, url=wrong)
-        assert str(caught.value).startswith(f"team/{kind.kind}/0: url: ")
-        assert not [secret for secret in SECRETS if secret in spoken(caught.value)]
+@pytest.mark.parametrize("wrong", [PATH, f"ftp://127.0.0.1{PATH}", f"https://user:pr1vate@127.0.0.1{PATH}"])
+async def test_a_wrong_url_is_not_shown(
+    kind: type[SinkConfig], wrong: str, receiver: Receiver, http: Http, tmp_path: Path
+) -> None:
+    file = tmp_path / "url"
+    file.write_text(wrong)
+    with pytest.raises(ValidationError) as at_reading:
+        post(kind, receiver, http, url=wrong)
+    with pytest.raises(ConfigError, match=rf"^team/{kind.kind}/0: url: ") as at_building:
+        post(kind, receiver, http, url=None, url_file=file)
+    said = spoken(at_reading.value) + spoken(at_building.value)
+    assert not [secret for secret in SECRETS if secret in said]
 
 
 @every_http_sink

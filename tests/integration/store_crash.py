@@ -7,7 +7,7 @@ statement, or from outside as soon as its n-th message has come, wherever it is 
 import asyncio
 import json
 import os
-import random
+import random  # noqa: TID251  seeded by whoever runs a scene
 import resource
 import signal
 import sqlite3
@@ -69,7 +69,7 @@ def forked(body: Callable[[Say], None]) -> tuple[int, Iterator[tuple[str, int]]]
         return pid, _said(reading)
     os.close(reading)
     try:
-        body(lambda word, number: (os.write(writing, f"{word} {number}\n".encode()), None)[1])
+        body(lambda word, number: (os.write(writing, f"{json.dumps([word, number])}\n".encode()), None)[1])
     finally:
         os._exit(1)
 
@@ -77,8 +77,8 @@ def forked(body: Callable[[Say], None]) -> tuple[int, Iterator[tuple[str, int]]]
 def _said(reading: int) -> Iterator[tuple[str, int]]:
     with os.fdopen(reading) as lines:
         for line in lines:
-            word, number = line.split()
-            yield word, int(number)
+            word, number = json.loads(line)
+            yield word, number
 
 
 async def live(url: str, say: Say) -> None:
@@ -301,10 +301,10 @@ def unprivileged(folder: Path) -> dict[str, object]:
             try:
                 open_sound(path, START)
             except StoreError as error:
-                say(str(error).replace(" ", "_"), 0)
+                say(str(error), 0)
 
     pid, said = forked(body)
-    messages = [word.replace("_", " ") for word, _ in said]
+    messages = [word for word, _ in said]
     os.waitpid(pid, 0)
     return {"messages": messages}
 

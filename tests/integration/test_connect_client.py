@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+
 from tests.connect_api import CANARY, PROJECT, Answer, ConnectApi, answer, api_error, connected, record
 from tests.fakes import FakeClock, fake_env
 from tests.loopback import free_port, raw_server, saying
@@ -507,14 +508,17 @@ async def test_a_connection_that_breaks_before_an_answer_is_a_blip() -> None:
 async def test_an_answer_that_is_cut_off_is_no_page_wherever_the_cut_is() -> None:
     whole = json.dumps({"results": [record("shop")], "total": 1}).encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(whole)
-    cuts = iter(range(len(whole)))
+    cuts, seen = iter(range(len(whole))), list[int]()
 
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await saying(head + whole[: next(cuts)])(reader, writer)
+        seen.append(next(cuts, 0))
+        await saying(head + whole[: seen[-1]])(reader, writer)
 
     async with raw_server(cut) as url, connected(ConnectApi(), api_url=url) as client:
         for _ in whole:
             assert (await blind(client)).kind is Blindness.NETWORK
+    assert next(cuts, None) is None
+    assert len(seen) == len(whole)
 
 
 async def test_too_much_is_unreadable() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from watcher.simulator import Simulator, serve
 
 INBOX = "/inbox/team"

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from watcher.simulator import Simulator, serve
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

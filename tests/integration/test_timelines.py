@@ -4,7 +4,7 @@ Each row is played once, then once more for every point at which the process can
 and around the moment at which the sink takes a message. The messages must be the same.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import pytest
@@ -35,7 +35,7 @@ async def begin(world: World, *deployments: object) -> None:
 
 async def statuses(world: World, *steps: str, build: str | None = None) -> None:
     for status in steps:
-        fields = {"status": status} | ({"build": build} if build and status not in {"Queued"} else {})
+        fields = {"status": status} | ({"build": build} if build and status != "Queued" else {})
         world.api.set("shop", **fields)
         await world.run(world.interval)
 

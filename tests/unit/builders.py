@@ -9,10 +9,11 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import resources
+from typing import TypeVar
 
 from hypothesis import settings
-from tests.fakes import START, deployment
 
+from tests.fakes import START, deployment
 from watcher import rules
 from watcher.core import duration, matcher, observation, route, sight
 from watcher.core.alert import Alert
@@ -34,6 +35,8 @@ POLL = 30 * SECOND
 BLIND_AFTER = 3 * POLL + MINUTE
 SINK = SinkRef(id="team/webhook/0")
 RECEIVERS: Mapping[str, tuple[SinkRef, ...]] = {"team": (SINK,)}
+
+T = TypeVar("T")
 
 quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 """Small and the same in every run; raise `max_examples` by hand to hunt."""
@@ -183,7 +186,7 @@ class Desk:
         return {f"{each.rule} {each.subject}": each.state.value for each in self.alerts.values()}
 
 
-def _write[T](rows: dict[str, T], changed: Iterable[str], values: Mapping[str, T]) -> None:
+def _write(rows: dict[str, T], changed: Iterable[str], values: Mapping[str, T]) -> None:
     for key in changed:
         if key in values:
             rows[key] = values[key]
@@ -219,6 +222,7 @@ class Watch:
         state = SourceState(project=PROJECT, region=REGION, since=START)
         self.known = Known(state=state, deployments={})
         self.events: list[Event] = []
+        self._shown: Mapping[str, Deployment] | None = None
 
     def put(self, *items: Deployment) -> None:
         self.truth.update((each.id, each) for each in items)
@@ -237,8 +241,8 @@ class Watch:
         self.now += after
         away = {f"id-{name}" for name in hidden}
         shown = {key: each for key, each in self.truth.items() if key not in away}
-        unchanged = self.known.state.baselined and shown == self.known.deployments
-        listing = Listing(deployments=shown, total=len(shown), truncated=truncated, unchanged=unchanged)
+        listing = Listing(deployments=shown, total=len(shown), truncated=truncated, unchanged=shown == self._shown)
+        self._shown = shown
         absence = observation.look(self.known, listing)
         answers = {key: self.truth.get(key) for key in absence.probe}
         found = observation.digest(self.known, listing, absence, answers, self.at, blind_after=BLIND_AFTER)
@@ -277,7 +281,7 @@ class Watch:
 
     def restart(self) -> None:
         """The process dies and a new one goes on from what was committed; agreements on what is missing are lost."""
-        self.known = replace(self.known, absent={})
+        self.known, self._shown = replace(self.known, absent={}), None
         self.desk.restart()
 
     @property
@@ -295,5 +299,7 @@ def watching(*deployments: Deployment, rules_: Sequence[Rule] | None = None, **d
     return found
 
 
-def warned(title: str = "Failed during the execution of 'postDeploy' script", application: str = "service") -> ReportEntry:
+def warned(
+    title: str = "Failed during the execution of 'postDeploy' script", application: str = "service"
+) -> ReportEntry:
     return ReportEntry(type="Warning", title=title, application=application)

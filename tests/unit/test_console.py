@@ -5,6 +5,7 @@ from typing import TextIO
 
 import pytest
 from hypothesis import given
+
 from tests.fakes import fake_env
 from tests.notifications import MIXED, alert, delivery, notification, notifications
 from watcher.core.delivery import Outcome

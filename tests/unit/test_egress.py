@@ -5,6 +5,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.loopback import FakeDns
 from watcher.core import egress
 from watcher.http import Fault, Http, Request, TransportError

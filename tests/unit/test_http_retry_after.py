@@ -5,6 +5,7 @@ from email.utils import formatdate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from watcher.http import http_date, retry_after
 
 NOW = 1_800_000_000_000

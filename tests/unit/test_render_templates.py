@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from watcher.render import MAX_OUTPUT, MAX_SOURCE, compile_template, render
 
 VALUES: dict[str, Any] = {

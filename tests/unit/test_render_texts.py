@@ -3,6 +3,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tests.fakes import START
 from tests.notifications import MINUTE, MIXED, alert, notification, notification_of, notifications, resolved, texts
 from watcher import render

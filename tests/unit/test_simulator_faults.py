@@ -1,5 +1,6 @@
 import msgspec
 import pytest
+
 from watcher.simulator.faults import Fault, Faults, matches, meet
 
 

@@ -1,6 +1,7 @@
 from dataclasses import dataclass, field
 
 import pytest
+
 from watcher.simulator import Scenario, ScenarioError, Simulator, load_scenario, shipped_scenarios
 from watcher.simulator.scenario import read_moment, read_scenario
 

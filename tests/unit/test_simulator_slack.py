@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 from slack_sdk.models import blocks as official
+
 from watcher.simulator import slack
 from watcher.simulator.slack import refusal
 

@@ -3,6 +3,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+
 from watcher.simulator import ApiError
 from watcher.simulator.auth import Tokens, has_client
 from watcher.simulator.chance import Chance

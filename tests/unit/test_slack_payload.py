@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from slack_sdk.models.blocks import Block
+
 from tests.fakes import START, FakeClock, fake_env
 from tests.notifications import DELIVERY_ID, FAILED, alert, delivery, notification, notifications, resolved, texts
 from watcher.core.delivery import Outcome

@@ -12,6 +12,7 @@ from hypothesis import given
 from pydantic import ValidationError
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
+
 from tests.fakes import START, FakeClock, fake_env
 from tests.notifications import DELIVERY_ID, FAILED, MIXED, alert, delivery, notification, notifications, resolved
 from watcher.core.delivery import Outcome
@@ -165,9 +166,9 @@ async def test_a_lost_answer_is_worth_its_status(status: int | None, outcome: Ou
     "bad", ["", " ", "whsec_", "hunter2hunter2hunter2hunter2hunter2hunter2", "whsec_c2hvcnQ=", "whsec_!!!!"]
 )
 def test_a_secret_that_cannot_sign_is_a_config_error_that_does_not_show_it(bad: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ValidationError) as caught:
         webhook(secret=bad)
-    assert str(caught.value).startswith("team/webhook/0: secret: ")
+    assert caught.value.errors()[0]["loc"] == ("secret",)
     assert len(bad) < 8 or bad not in str(caught.value)
 
 
@@ -181,6 +182,7 @@ def test_a_secret_that_cannot_sign_is_a_config_error_that_does_not_show_it(bad: 
         {"max_alerts": -1},
         {"timeout": 15},
         {"timeout": "0s"},
+        {"timeout": "soon"},
         {"timeout": "1h"},
         {"colour": "red"},
         {"url_file": "/x"},
@@ -194,7 +196,7 @@ def test_what_makes_no_sense_is_refused(config: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "", " padded ", "é"])
 def test_a_header_cannot_smuggle_another(value: str) -> None:
-    with pytest.raises(ConfigError, match="headers: X-Key: cannot be the value of a header"):
+    with pytest.raises(ValidationError, match=r"headers.X-Key\n.*cannot be the value of a header"):
         webhook(headers={"X-Key": value})
 
 
@@ -211,6 +213,16 @@ def test_a_header_cannot_smuggle_another(value: str) -> None:
     ],
 )
 def test_a_url_that_cannot_be_used_is_a_config_error_that_does_not_show_it(url: str) -> None:
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ValidationError) as caught:
         webhook(url=url)
     assert len(url) < 9 or url not in str(caught.value)
+
+
+def test_what_is_wrong_in_a_file_is_found_when_the_sink_is_made(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    for name, given_ in (("secret", {"secret_file": file}), ("headers: X-Key", {"headers_file": {"X-Key": file}})):
+        file.write_text("hunter2\nhunter2")
+        with pytest.raises(ConfigError) as caught:
+            webhook(**given_)
+        assert str(caught.value).startswith(f"team/webhook/0: {name}: ")
+        assert "hunter2" not in str(caught.value)

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path as FilePath
 from typing import Any, TypeAlias, TypeVar
@@ -68,7 +69,7 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
     tree = expansion.expand(_toml(text), environ)
     twins.look(tree, Settings)
     redactor = Redactor([*expansion.taken, *twins.contents, *_written_secrets(tree)])
-    packs = {name: parse_rules(pack_text(name)) for name in _packs(tree)}
+    packs = {name: _pack(name) for name in _packs(tree)}
     settings, found = _validated(Settings, tree, {**twins.problems, **expansion.problems})
     found += checks.problems(tree, [rule.name for rules in packs.values() for rule in rules])
     if found or settings is None:
@@ -149,6 +150,11 @@ def _where(words: str) -> str:
     """`line 3, column 8: …` from the parser's words, which repeat no value."""
     found = re.fullmatch(r"(?s)(.*?) \((?:at )?(line \d+, column \d+|end of document)\)", words)
     return f"{found[2]}: {found[1]}" if found else words
+
+
+@cache
+def _pack(name: str) -> tuple[RuleSettings, ...]:
+    return parse_rules(pack_text(name))
 
 
 def _packs(tree: Mapping[str, Any]) -> list[str]:

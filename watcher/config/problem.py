@@ -6,7 +6,7 @@ pydantic's own errors are translated; none of its texts that could repeat a valu
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias, get_args
+from typing import Any, NamedTuple, TypeAlias, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -79,18 +79,27 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f"; known are {', '.join(names)}" if names else ""
 
 
+class Nested(NamedTuple):
+    """The tables under a key: what they are, and whether there is a list of them."""
+
+    model: type[BaseModel]
+    many: bool
+
+
 def model_at(path: Path, model: type[BaseModel]) -> type[BaseModel] | None:
     """The model of the table that a path leads to."""
-    found: type[BaseModel] | None = model
     for part in path:
-        if isinstance(part, str) and found is not None:
-            found = fields(found).get(part)
-    return found
+        if isinstance(part, str):
+            below = fields(model).get(part)
+            if below is None:
+                return None
+            model = below.model
+    return model
 
 
-def fields(model: type[BaseModel]) -> dict[str, type[BaseModel] | None]:
-    """The keys that a table may have, and the model of what stands under each, where that is a table, too."""
-    return {field.alias or name: _model_in(field.annotation) for name, field in model.model_fields.items()}
+def fields(model: type[BaseModel]) -> dict[str, Nested | None]:
+    """The keys that a table may have, and what stands under each, where that is tables, too."""
+    return {field.alias or name: _nested(field.annotation) for name, field in model.model_fields.items()}
 
 
 def mentions(annotation: Any, kind: type) -> bool:
@@ -98,10 +107,11 @@ def mentions(annotation: Any, kind: type) -> bool:
     return annotation is kind or any(mentions(part, kind) for part in get_args(annotation))
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _nested(annotation: Any, *, many: bool = False) -> Nested | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+        return Nested(annotation, many)
+    many = many or get_origin(annotation) is tuple
+    return next((found for part in get_args(annotation) if (found := _nested(part, many=many)) is not None), None)
 
 
 def _instead(path: Path, model: type[BaseModel]) -> str:

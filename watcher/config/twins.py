@@ -68,11 +68,9 @@ def tables(
     yield path, tree, model
     for key, below in problem.fields(model).items():
         value = tree.get(key)
-        if below is None:
-            continue
-        if isinstance(value, dict):
-            yield from tables(value, below, (*path, key))
-        elif isinstance(value, list):
+        if below is not None and below.many and isinstance(value, list):
             for at, item in enumerate(value):
                 if isinstance(item, dict):
-                    yield from tables(item, below, (*path, key, at))
+                    yield from tables(item, below.model, (*path, key, at))
+        elif below is not None and not below.many and isinstance(value, dict):
+            yield from tables(value, below.model, (*path, key))

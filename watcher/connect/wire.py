@@ -25,8 +25,11 @@ MAX_PARTS = 100
 _NOT_READABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}", re.ASCII)
 _INT64 = 2**63
-_ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+_HALVES = re.compile(
+    # what is sound, as one long match: text, other escapes, whole pairs
+    r"((?:[^\\]++|\\[^u]|\\u(?![dD][89a-fA-F])|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})++)"
+    r"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}",
+    re.DOTALL,
 )
 
 Clean = Callable[[str], str]
@@ -192,7 +195,7 @@ def _repaired(body: bytes) -> str:
     A server that cuts a message in the middle of an emoji sends such a half; one message must not blind a project.
     """
     text = body.decode("utf-8-sig", "replace")
-    return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+    return _HALVES.sub(lambda found: found[1] or "\\ufffd", text)
 
 
 def _looks_like(body: bytes) -> str:

@@ -66,9 +66,10 @@ class Dispatch:
         for key, alert in group.members.items():
             self.add(alert, alert.ends_at or alert.starts_at)
             told = group.told.get(key)
-            for home in self._homes.get(key, ()) if told and not is_fresh(alert, told) else ():
-                heir = self.groups[home]
-                self._put(replace(heir, told={**heir.told, key: told}))
+            if told is not None and not is_fresh(alert, told):
+                for home in self._homes.get(key, ()):
+                    heir = self.groups[home]
+                    self._put(replace(heir, told={**heir.told, key: told}))
 
     def add(self, alert: Alert, at: Millis) -> None:
         """Put a new or newly failed alert before every receiver that its labels lead to."""
@@ -93,6 +94,13 @@ class Dispatch:
         """When a group is next to be looked at."""
         self._skip_stale()
         return self._due[0][0] if self._due else None
+
+    def awaiting(self) -> int:
+        """How many groups have something to say that they have not said yet."""
+        return sum(
+            any(is_fresh(alert, group.told.get(key)) for key, alert in group.members.items())
+            for group in self.groups.values()
+        )
 
     def flush_until(self, now: Millis) -> None:
         """Decide every group that is due by `now`."""

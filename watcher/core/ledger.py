@@ -22,7 +22,10 @@ _WEIGHT = {reason: weight for weight, reason in enumerate(EventReason)}
 
 
 class Ledger:
-    """Alerts by fingerprint, and the dispatch that tells them; `changed` names those to write back."""
+    """Alerts by fingerprint, and the dispatch that tells them.
+
+    `changed` names the alerts to write back, `tally` counts those that began (`fired`) and ended (`resolved`) to be told.
+    """
 
     def __init__(self, rules: Sequence[Rule], dispatch: Dispatch) -> None:
         self.rules = tuple(rules)
@@ -30,6 +33,7 @@ class Ledger:
         self.alerts: dict[str, Alert] = {}
         self.changed: set[str] = set()
         self.reasons: dict[int, tuple[EventReason, str]] = {}
+        self.tally: Counter[str] = Counter()
         self._by_name = {rule.name: rule for rule in rules}
         self._by_subject: dict[tuple[str, str, str], set[str]] = {}
         self._pending: dict[str, list[tuple[Millis, str]]] = {}
@@ -96,6 +100,7 @@ class Ledger:
                 alert, key=f"{alert.fingerprint}#{event.seq}", fact=True, state=AlertState.FIRING, starts_at=event.at
             )
             self.dispatch.add(self._annotated(alert), event.at)
+            self.tally["fired"] += 1
             told = EventReason.TOLD_ONCE
         return told
 
@@ -146,12 +151,14 @@ class Ledger:
         extra = {**dict(event.fields), "removed": "true" if answer.removed else ""}
         ended = self._annotated(replace(ended, values={**alert.values, **_now(event), **extra}))
         self.dispatch.update(ended, event.at)
+        self.tally["resolved"] += 1
         return EventReason.RESOLVED
 
     def _fire(self, alert: Alert, starts_at: Millis, *, at: Millis | None = None) -> None:
         firing = self._annotated(replace(alert, state=AlertState.FIRING, starts_at=starts_at, due=0))
         self._put(firing)
         if not firing.silent:
+            self.tally["fired"] += 1
             self.dispatch.add(firing, starts_at if at is None else at)
 
     def _annotated(self, alert: Alert) -> Alert:
@@ -165,6 +172,7 @@ class Ledger:
             "starts_at": alert.starts_at,
             "ends_at": alert.ends_at,
             "wait": rule.wait,
+            "now": alert.observed_at,
         }
         return replace(alert, annotations=rule.annotate(values))
 

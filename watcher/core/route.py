@@ -10,7 +10,9 @@ from watcher.core.matcher import Matcher
 
 ALL_LABELS = "..."
 """In `group_by`: group by every label, which is no grouping at all."""
-GROUP_WAIT: Millis = 30_000
+GROUP_BY = ("project", "deployment")
+"""Unlike Alertmanager, which groups everything: what happens to one Deployment is one story."""
+GROUP_WAIT: Millis = 10_000
 GROUP_INTERVAL: Millis = 300_000
 REPEAT_INTERVAL: Millis = 14_400_000
 
@@ -34,14 +36,14 @@ class Route:
     """A route with everything it has of its own and inherits.
 
     `id` is made of the matchers on the way to it and of its receiver, not of its position: a route put before it
-    leaves it as it was. The root's defaults are Alertmanager's.
+    leaves it as it was. The root's defaults are Alertmanager's, except where the constants above say why not.
     """
 
     id: str
     receiver: str
     matchers: tuple[Matcher, ...] = ()
     continue_: bool = False
-    group_by: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = GROUP_BY
     group_wait: Millis = GROUP_WAIT
     group_interval: Millis = GROUP_INTERVAL
     repeat_interval: Millis = REPEAT_INTERVAL

@@ -153,7 +153,7 @@ async def _attempt(sink: Sink, delivery: Delivery) -> DeliveryError | None:
         await sink.send(delivery)
     except DeliveryError as error:
         return error
-    except Exception as error:  # noqa: BLE001  the top of the deliver loop
+    except Exception as error:
         log.exception("delivery.crashed", id=delivery.id, sink=delivery.sink)
         return DeliveryError(f"internal error: {type(error).__name__}", Outcome.UNKNOWN, reason="internal")
     return None

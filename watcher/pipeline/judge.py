@@ -66,6 +66,10 @@ class Judge:
         """When a group is next to be looked at, if no event comes before."""
         return self._ledger.dispatch.next_due() if self._ledger else None
 
+    def awaiting(self) -> int:
+        """How many groups have something to say that is not in the outbox yet."""
+        return self._ledger.dispatch.awaiting() if self._ledger else 0
+
     async def _load(self) -> Ledger:
         policy = self._policy
         rows = await self._store.load_ledger()
@@ -124,7 +128,10 @@ class Judge:
             self._metrics.alerts.labels(state).set(counts[state])
         for reason, count in ledger.dispatch.suppressed.items():
             self._metrics.suppressed.labels(reason).inc(count)
+        for change, count in ledger.tally.items():
+            self._metrics.alert_changes.labels(change).inc(count)
         ledger.dispatch.suppressed.clear()
+        ledger.tally.clear()
         for seq, (reason, rule) in ledger.reasons.items():
             log.debug("event.judged", seq=seq, reason=reason.value, rule=rule)
         for flush in flushes:

@@ -61,7 +61,10 @@ def _annotate(text: RuleText, template_failed: Callable[[str], None]) -> Annotat
     templates = {name: render.compile_template(source) for name, source in text.annotations.items()}
 
     def annotate(values: Mapping[str, object]) -> dict[str, str]:
-        context = {**values, **{name: int(str(values[name])) for name in _TIMES if str(values.get(name, "")).isdecimal()}}
+        context = {
+            **values,
+            **{name: int(str(values[name])) for name in _TIMES if str(values.get(name, "")).isdecimal()},
+        }
         found = {name: render.render(template, context) for name, template in templates.items()}
         if any(each.failed for each in found.values()):
             template_failed(text.name)

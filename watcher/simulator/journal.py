@@ -1,7 +1,8 @@
 """Every request that reached the simulated services, newest last, a bounded number of them."""
 
+import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -34,6 +35,7 @@ class Journal:
 
     clock: Clock
     entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=CAPACITY))
+    _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def open(self, request: web.Request) -> Entry:
         """Note a request that has just arrived."""
@@ -46,7 +48,15 @@ class Journal:
             headers=headers,
         )
         self.entries.append(entry)
+        self._grown.set()
+        self._grown = asyncio.Event()
         return entry
+
+    async def wait(self, predicate: Callable[[deque[Entry]], bool], seconds: float) -> None:
+        """Wait until `predicate` likes the requests, asking it whenever one arrives. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not predicate(self.entries):
+                await self._grown.wait()
 
 
 ENTRY = web.RequestKey("entry", Entry)

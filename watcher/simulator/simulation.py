@@ -78,6 +78,10 @@ class Simulator:
         """Wait until `predicate` likes the whole inbox; what it then holds. Raises TimeoutError."""
         return await self.inbox.wait(predicate, seconds)
 
+    async def wait_requests(self, predicate: Callable[[Sequence[Entry]], bool], seconds: float) -> None:
+        """Wait until `predicate` likes the requests noted so far. Raises TimeoutError."""
+        await self.journal.wait(predicate, seconds)
+
     def play(self) -> None:
         """Start the scenario, unless it has been started. Its time counts from now."""
         if self._playing is None:

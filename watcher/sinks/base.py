@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Protocol, Self, TextIO, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from watcher.core import duration
 from watcher.core.delivery import Delivery, Outcome
@@ -26,6 +35,7 @@ from watcher.sinks.outcome import Reason, Reply, no_reply
 Secret: TypeAlias = Callable[[], str]
 """Reads a secret as it is now."""
 
+MAX_TIMEOUT: Millis = 120_000
 MAX_REPLY = 64 * 1024
 """Bytes of an answer that are read."""
 
@@ -51,27 +61,56 @@ class Wiring:
     stream: TextIO = field(repr=False)
 
 
-def _length(value: object) -> Millis:
-    length = duration.parse(value) if isinstance(value, str) else 0
-    if not length:
-        raise ValueError('write a duration like "15s"')
+def _timeout(value: object) -> Millis:
+    length = 0
+    with suppress(ValueError):
+        length = duration.parse(value) if isinstance(value, str) else 0
+    if not 0 < length <= MAX_TIMEOUT:
+        raise ValueError(f'write a duration like "15s", of at most {duration.text(MAX_TIMEOUT)}')
     return length
 
 
-Length: TypeAlias = Annotated[Millis, BeforeValidator(_length)]
-"""A length of time in a configuration: `"15s"`."""
-Timeout: TypeAlias = Annotated[Length, Field(le=2 * 60_000)]
-"""How long one attempt may take."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where to send: a URL, which is a secret, and its host, which may be shown."""
+
+    url: str = field(repr=False)
+    host: str
+
+
+def address(url: str) -> Address:
+    """Read a URL. Raises ValueError, which does not show it."""
+    host, netloc = None, ""
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        netloc = parts.netloc
+        host = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
+    if not host or not _VISIBLE.fullmatch(url):
+        raise ValueError("is not a URL that begins with https:// or http://")
+    if "@" in netloc:
+        raise ValueError("has a user name or password in it; use a header instead")
+    return Address(url=url, host=host)
+
+
+def secret_like(parse: Callable[[str], object]) -> AfterValidator:
+    """A secret in the configuration that means something: `parse` raises ValueError, which does not show it."""
+
+    def check(value: SecretStr) -> SecretStr:
+        parse(value.get_secret_value())
+        return value
+
+    return AfterValidator(check)
 
 
 class SinkConfig(BaseModel):
     """What every sink can be told. `kind` is its key in a receiver; `secrets` names its secrets and which must be set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
     kind: ClassVar[str]
     secrets: ClassVar[Mapping[str, bool]] = {}
 
     send_resolved: bool = True
+    """Whether it is told that alerts have ended."""
 
     @model_validator(mode="after")
     def _one_of_twins(self) -> Self:
@@ -95,9 +134,12 @@ class HttpSinkConfig(SinkConfig):
 
     secrets: ClassVar[Mapping[str, bool]] = {"url": True}
 
-    url: SecretStr | None = None
+    url: Annotated[SecretStr, secret_like(address)] | None = None
     url_file: Path | None = None
-    timeout: Timeout = 15_000
+    timeout: Annotated[Millis, BeforeValidator(_timeout), WithJsonSchema({"type": "string"})] = Field(
+        default=15_000, json_schema_extra={"default": "15s"}
+    )
+    """How long one attempt may take, the answer included."""
 
     def endpoint(self, sink_id: str, wiring: Wiring) -> "Endpoint":
         """Where it posts to. Raises ConfigError."""
@@ -131,28 +173,6 @@ def checked(path: str, read: Secret | None, parse: Callable[[str], T]) -> Callab
     except DeliveryError as error:
         raise ConfigError([str(error)]) from None
     return now
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where to send: a URL, which is a secret, and its host, which may be shown."""
-
-    url: str = field(repr=False)
-    host: str
-
-
-def address(url: str) -> Address:
-    """Read a URL. Raises ValueError, which does not show it."""
-    host, netloc = None, ""
-    with suppress(ValueError):
-        parts = urlsplit(url)
-        netloc = parts.netloc
-        host = parts.hostname if parts.scheme in {"http", "https"} and parts.port != 0 else None
-    if not host or not _VISIBLE.fullmatch(url):
-        raise ValueError("is not a URL that begins with https:// or http://")
-    if "@" in netloc:
-        raise ValueError("has a user name or password in it; use a header instead")
-    return Address(url=url, host=host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

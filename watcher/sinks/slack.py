@@ -13,9 +13,9 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator
 
 from watcher import render
 from watcher.core.delivery import Delivery, Outcome
@@ -38,7 +38,7 @@ Block: TypeAlias = dict[str, Any]
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ESCAPES = str.maketrans(_ENTITIES)
-_MENTION = r"(?:<!(?:here|channel|everyone)>|<@[A-Z0-9]+>|<!subteam\^[A-Z0-9]+>)"
+_MENTION = re.compile(r"<!(?:here|channel|everyone)>|<@[A-Z0-9]+>|<!subteam\^[A-Z0-9]+>")
 _LINKED = re.compile(r"https?://[!-;=?-{}~]{1,500}")
 _BACKTICK, _LOOKALIKE = "`", "\u02cb"
 _EMOJI = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
@@ -62,12 +62,19 @@ _WORDS = _UNREADABLE | {
 """The words with which Slack refuses for good. Only these become a reason: an answer is foreign text."""
 
 
+def _mentions(text: str) -> str:
+    if not all(_MENTION.fullmatch(each) for each in text.split(" ") if text):
+        raise ValueError("must be mentions as Slack writes them, with one space between: <!here> <@U…> <!subteam^S…>")
+    return text
+
+
 class SlackConfig(HttpSinkConfig):
-    """An incoming webhook. `mention` is put before what is critical and firing: `<!here>`, `<@U…>`, `<!subteam^S…>`."""
+    """An incoming webhook of Slack."""
 
     kind: ClassVar[str] = "slack"
 
-    mention: str = Field(default="", pattern=rf"^(?:{_MENTION}(?: {_MENTION})*)?$")
+    mention: Annotated[str, AfterValidator(_mentions)] = ""
+    """Whom to call when something critical fires: `<!here>`, `<@U…>`, `<!subteam^S…>`, one or several."""
 
     def build(self, sink_id: str, wiring: Wiring) -> "Slack":
         """Make the sink."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, model_validator
@@ -21,7 +21,7 @@ from watcher import render
 from watcher.core.delivery import Delivery
 from watcher.core.notification import AlertView, Notification
 from watcher.ports import Clock
-from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, checked, frozen_body, reader
+from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, checked, frozen_body, reader, secret_like
 from watcher.sinks.outcome import refusal
 
 CONTENT_TYPE = "application/cloudevents+json"
@@ -33,17 +33,46 @@ _HEADER_VALUE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _OURS = frozenset({"connection", "content-length", "content-type", "host", "transfer-encoding"})
 
 
+def signing_keys(text: str) -> tuple[bytes, ...]:
+    """Read one or several `whsec_…`. Raises ValueError, which does not show them."""
+    keys = tuple(_signing_key(each) for each in text.split())
+    if not keys:
+        raise ValueError("is empty")
+    return keys
+
+
+def _signing_key(text: str) -> bytes:
+    encoded = text.removeprefix("whsec_")
+    try:
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True) if encoded != text else b""
+    except binascii.Error:
+        key = b""
+    if len(key) < MIN_KEY:
+        raise ValueError(f'is not "whsec_" and {MIN_KEY} bytes or more in base64')
+    return key
+
+
+def header_value(text: str) -> str:
+    """Read the value of a header. Raises ValueError, which does not show it."""
+    if not _HEADER_VALUE.fullmatch(text):
+        raise ValueError("cannot be the value of a header: it must be visible ASCII on one line")
+    return text
+
+
 class WebhookConfig(HttpSinkConfig):
-    """A webhook. `secret` signs; several, separated by spaces, sign side by side while receivers change over."""
+    """A webhook that takes CloudEvents."""
 
     kind: ClassVar[str] = "webhook"
     secrets: ClassVar[Mapping[str, bool]] = {**HttpSinkConfig.secrets, "secret": False}
 
-    secret: SecretStr | None = None
+    secret: Annotated[SecretStr, secret_like(signing_keys)] | None = None
+    """Signs, as `whsec_…`. Several with spaces between sign side by side, while receivers change over."""
     secret_file: Path | None = None
-    headers: dict[str, SecretStr] = Field(default_factory=dict)
+    headers: dict[str, Annotated[SecretStr, secret_like(header_value)]] = Field(default_factory=dict)
+    """Sent with every request. The values are secrets."""
     headers_file: dict[str, Path] = Field(default_factory=dict)
     max_alerts: int = Field(default=0, ge=0)
+    """How many alerts are spelled out, 0 for all. What is left out is counted."""
 
     @model_validator(mode="after")
     def _usable_headers(self) -> Self:
@@ -112,32 +141,6 @@ def signature(keys: Sequence[bytes], delivery_id: str, at_seconds: int, body: by
     """The signatures of one attempt, one for each key."""
     at = datetime.fromtimestamp(at_seconds, tz=UTC)
     return " ".join(Signer(key).sign(delivery_id, at, body.decode()) for key in keys)
-
-
-def signing_keys(text: str) -> tuple[bytes, ...]:
-    """Read one or several `whsec_…`. Raises ValueError, which does not show them."""
-    keys = tuple(_signing_key(each) for each in text.split())
-    if not keys:
-        raise ValueError("is empty")
-    return keys
-
-
-def _signing_key(text: str) -> bytes:
-    encoded = text.removeprefix("whsec_")
-    try:
-        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True) if encoded != text else b""
-    except binascii.Error:
-        key = b""
-    if len(key) < MIN_KEY:
-        raise ValueError(f'is not "whsec_" and {MIN_KEY} bytes or more in base64')
-    return key
-
-
-def header_value(text: str) -> str:
-    """Read the value of a header. Raises ValueError, which does not show it."""
-    if not _HEADER_VALUE.fullmatch(text):
-        raise ValueError("cannot be the value of a header: it must be visible ASCII on one line")
-    return text
 
 
 def payload(notification: Notification, max_alerts: int = 0) -> dict[str, object]:

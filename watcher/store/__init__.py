@@ -3,8 +3,8 @@
 * Every verb is one transaction. When it returns, what it wrote survives a crash and a power cut; when it raises
   StoreError, nothing was written, and the same call may be made again once the cause is gone.
 * Whoever waits for a verb may be cancelled: the transaction still ends as it would have.
-* Events are numbered in the order of their commit, and a number is never given twice. A lane of the outbox is worked off in the order in
-  which its rows were added.
+* Events are numbered in the order of their commit, and a number is never given twice. A lane of the outbox is worked off
+  in the order in which its rows were added.
 * Settled deliveries never change; a delivery id is taken once.
 * Text has no lone surrogates, and an integer column holds 64 bits.
 

@@ -1,0 +1,34 @@
+"""`simulate`: a Connect API of one's own."""
+
+import asyncio
+
+import click
+
+from watcher.simulator import ScenarioError, main_simulate
+
+
+@click.command()
+@click.option(
+    "--listen", default="127.0.0.1:8989", show_default=True, metavar="HOST:PORT", help="Port 0 takes any free one."
+)
+@click.option("--scenario", metavar="FILE", help="A scenario, or the name of one that comes with the program.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed makes the same ids.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of the scenario's clock.",
+)
+@click.pass_context
+def simulate(ctx: click.Context, listen: str, scenario: str | None, seed: int, speed: float) -> None:
+    """Serve a simulated commercetools Connect, with inboxes for messages."""
+    try:
+        code = asyncio.run(main_simulate(listen, scenario=scenario, seed=seed, speed=speed))
+    except ScenarioError as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {listen}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    ctx.exit(code)
