@@ -90,10 +90,12 @@ class World:
         self.sink.after = lambda _: self._crash("after send")
         self.crash_points: list[str] = []
         self.rules_digest = "1"
+        self.crash_on = ""
 
     def _crash(self, point: str) -> None:
         self.crash_points.append(point)
-        if len(self.crash_points) - 1 == self.crash_at:
+        if len(self.crash_points) - 1 == self.crash_at or point == self.crash_on:
+            self.crash_on = ""
             raise Killed(point)
 
     async def boot(self) -> None:

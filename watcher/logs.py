@@ -54,7 +54,7 @@ def configure(
         wrapper_class=structlog.make_filtering_bound_logger(severity),
         cache_logger_on_first_use=False,  # a test or a reload may configure again
     )
-    handler = _Handler(out)
+    handler = _Output(out)
     handler.setFormatter(_formatter(cleaner, on_terminal=on_terminal, color=color and out.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -134,7 +134,7 @@ def _clean(cleaner: Cleaner, key: str, value: object, depth: int) -> object:
     return cleaner.clean(str(value))
 
 
-class _Handler(logging.StreamHandler[TextIO]):
+class _Output(logging.StreamHandler[TextIO]):
     """Writes to the stream; a record that cannot be formatted costs one line that says so and shows nothing of it."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the name is the standard library's

@@ -43,6 +43,8 @@ def strip(text: str) -> str:
 
     A lone surrogate becomes U+FFFD, so that the result can always be encoded.
     """
+    if text.isascii() and text.isprintable():
+        return text
     text = _NEWLINE.sub("\n", _ANSI.sub("", text))
     return _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", text))
 
@@ -118,13 +120,20 @@ _CONTENT = re.compile(r"[^<]+")
 
 
 def mask(text: str) -> str:
-    """The text with everything masked that looks like a secret or stands under a secret's name."""
+    """The text with everything masked that looks like a secret or stands under a secret's name.
+
+    Most of what passes here is a key, an id or a word: what cannot match for want of a character is not tried.
+    """
     text = _SHAPE.sub(MASK, text)
-    text = _HOOK.sub(rf"\1{MASK}", text)
-    text = _USERINFO.sub(rf"\1{MASK}", text)
-    text = "".join(_without_pairs(text))
-    text = _SCHEME.sub(_scheme, text)
-    return _EMAIL.sub(r"\1***@\2", text)
+    if "/" in text or "%" in text:
+        text = _HOOK.sub(rf"\1{MASK}", text)
+    if "@" in text:
+        text = _USERINFO.sub(rf"\1{MASK}", text)
+    if any(mark in text for mark in ("=", ":", "%3", "<", "--")):
+        text = "".join(_without_pairs(text))
+    if " " in text or "\t" in text:
+        text = _SCHEME.sub(_scheme, text)
+    return _EMAIL.sub(r"\1***@\2", text) if "@" in text else text
 
 
 def _scheme(found: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.fakes import FakeClock, deployment
-from tests.world import DAY, MINUTE, SECOND, World, flat_route, summary
+from tests.world import DAY, MINUTE, SECOND, Killed, World, builtin_rules, flat_route, summary
 from watcher.store import inline, open_store
 
 Play = Callable[[World], Awaitable[None]]
@@ -285,3 +285,39 @@ async def test_an_unchanged_project_causes_no_event_and_no_message() -> None:
     finally:
         await store.close()
     assert set(world.crash_points[before:]) == {"before commit_observation", "after commit_observation"}
+
+
+@pytest.mark.parametrize("crash", ["after commit_observation", "before commit_judgement"])
+async def test_a_failure_that_waits_to_be_judged_is_told_although_the_rules_have_changed_meanwhile(crash: str) -> None:
+    store = await open_store("sqlite://", clock=FakeClock(), run=inline)
+    try:
+        world = World(store)
+        await begin(world)
+        await statuses(world, "Deployed")
+        world.api.set("shop", status="Failed", build="b2")
+        world.clock.at += world.interval
+        with pytest.raises(Killed):
+            world.crash_on = crash
+            await world.observer.poll()
+            await world.settle()
+        world.rules_digest = "2"
+        await world.boot()
+        await world.run(2 * world.interval)
+    finally:
+        await store.close()
+    assert world.heard == [WATCHING, FAILED]
+
+
+async def test_a_new_rule_takes_what_already_holds_as_known() -> None:
+    store = await open_store("sqlite://", clock=FakeClock(), run=inline)
+    try:
+        world = World(store, rules=[rule for rule in builtin_rules() if rule.name != "DeploymentFailed"])
+        await failed(world)
+        world.rules, world.rules_digest = builtin_rules(), "2"
+        await world.boot()
+        await world.run(2 * world.interval)
+        assert world.heard == [WATCHING]
+        await statuses(world, "Queued", "Deploying", "Failed", build="b3")
+    finally:
+        await store.close()
+    assert world.heard == [WATCHING, FAILED]

@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import resources
 from typing import TypeVar
 
@@ -91,10 +92,11 @@ def stuck(wait: int = 20 * MINUTE, name: str = "DeploymentStuck") -> Rule:
     return rule(name, f'status=~"{way}"', resolve=(f'status!~"{way}"',), wait=wait)
 
 
-def pack(*names: str) -> list[Rule]:
+@cache
+def pack(*names: str) -> tuple[Rule, ...]:
     """The rules of a pack as they are shipped, without their templates."""
     texts = [resources.files("watcher.rules.packs").joinpath(f"{name}.toml").read_text() for name in names]
-    return [_packed(each) for text in texts for each in tomllib.loads(text)["rules"]]
+    return tuple(_packed(each) for text in texts for each in tomllib.loads(text)["rules"])
 
 
 def _packed(found: Mapping[str, object]) -> Rule:

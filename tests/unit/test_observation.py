@@ -196,6 +196,15 @@ def test_row_12_who_heard_of_the_mass_does_not_hear_of_each_as_well(known: int, 
     assert watch.heard == ["+MassDisappearance"]
 
 
+def test_row_10_one_deployment_that_the_list_hides_does_not_mute_the_end_of_another() -> None:
+    watch = watching(*crowd(20))
+    for _ in range(6):
+        watch.poll(hidden=["d0"])
+    watch.remove("d1")
+    (end,) = ends([watch.poll(hidden=["d0"]) for _ in range(4)])
+    assert end.fields["mass"] == "false"
+
+
 def test_after_a_mass_was_confirmed_a_single_end_is_news_again() -> None:
     watch = watching(*crowd(10), deployment("last"))
     watch.remove(*(f"d{n}" for n in range(10)))

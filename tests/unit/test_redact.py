@@ -229,6 +229,22 @@ def test_no_cut_tears_a_secret_open(distance: int, length: int) -> None:
         assert "canary-0" not in cleaned
 
 
+@pytest.mark.parametrize("seen", [9, 20, 38])
+def test_what_was_torn_far_away_does_not_come_near_when_all_before_it_is_masked(seen: int) -> None:
+    canary, long = "canary-0123456789-0123456789-0123456789", "long-" + "o" * 2_000
+    window = LIMIT + 2 * 8192
+    text = (long * 10).ljust(window - seen, ".") + canary + "." * 50_000
+    cleaned = Redactor([canary, long]).clean(text)
+    assert "canary-0" not in cleaned
+    assert cleaned.endswith("…")
+
+
+def test_a_secret_with_blanks_and_slashes_is_masked_in_urls() -> None:
+    redactor = Redactor(["open / sesame"])
+    for spelled in ("open%20%2F%20sesame", "open%20/%20sesame", "open+%2F+sesame", "open%2520%252F%2520sesame"):
+        assert redactor.clean(f"https://host/?x={spelled}&y") == "https://host/?x=<secret>&y"
+
+
 def test_what_was_cut_says_so() -> None:
     assert clean("x" * 50, 10) == "x" * 9 + "…"
     assert clean("x" * 10, 10) == "x" * 10

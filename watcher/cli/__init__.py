@@ -15,10 +15,11 @@ NAME = "connect-watcher"
 EX_CONFIG = 78
 VERBS = {
     "run": "watcher.cli.run:run",
+    "demo": "watcher.cli.demo:demo",
+    "simulate": "watcher.cli.simulate:simulate",
     "check-config": "watcher.cli.config_verbs:check_config",
     "schema": "watcher.cli.config_verbs:schema",
     "db": "watcher.cli.db:db",
-    "simulate": "watcher.cli.simulate:simulate",
 }
 """Where each verb lives. A new one is its module and its line here."""
 

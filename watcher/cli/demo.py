@@ -7,13 +7,15 @@ import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 
 import click
 
-from watcher import __version__, app, config, logs
+from watcher import __version__, app, config, logs, render
+from watcher.cli.options import output_option
+from watcher.core import duration
 from watcher.core.delivery import DeliveryState
 from watcher.core.duration import Millis
 from watcher.metrics import Metrics, new_registry
@@ -46,21 +48,57 @@ class Account:
     duplicates: int
 
 
+@dataclass(slots=True, kw_only=True)
+class Narrator:
+    """Tells what is new in the simulator: changes first, because messages are about them. Times are UTC."""
+
+    simulator: Simulator
+    clock: Clock
+    say: Say
+    statuses: dict[str, str] = field(default_factory=dict)
+    shown: int = 0
+
+    async def run(self) -> None:
+        """Tell for ever."""
+        while True:
+            self.tell()
+            await self.clock.sleep(TICK)
+
+    def tell(self) -> None:
+        """Tell what is new now."""
+        at = _hour(render.rfc3339(self.clock.now()))
+        for text in self._changes():
+            self.say(f"  {at}  {text}")
+        for message in self.simulator.messages[self.shown :]:
+            self.say(f"  {_hour(message.at)}  {_line(message)}")
+            self.shown += 1
+
+    def _changes(self) -> Iterator[str]:
+        before = self.statuses
+        now = {str(each.key): str(each.status) for each in self.simulator.world.everything()}
+        self.statuses = now
+        for key in {**before, **now} if before else ():
+            old, new = before.get(key, "none"), now.get(key, "gone")
+            if old != new:
+                yield f"{key}  {old} → {new}"
+
+
 async def play(length: Millis, say: Say) -> Account:
     """Play the demo for at most `length` milliseconds, then wait for what is still to come."""
     env = app.system_env()
     async with serve(scenario="demo") as simulator, _daemon(simulator, env) as made:
-        say(f"A simulated Connect project is served at {simulator.url}; connect-watcher polls it every second.")
-        watching = asyncio.ensure_future(_narrate(simulator, say))
+        say(f"A simulated Connect project is served at {simulator.url}; connect-watcher polls it every second.\n")
+        narrator = Narrator(simulator=simulator, clock=env.clock, say=say)
+        telling = asyncio.create_task(narrator.run(), name="narrator")
         end = env.clock.now() + length
         await _until(lambda: bool(simulator.messages), env.clock, min(end, env.clock.now() + PATIENCE))
-        started = env.clock.now()
         simulator.play()
         await _until(lambda: simulator.player.upcoming() is None, env.clock, end)
-        expected = _caused(simulator, env.clock.now() - started)
         await simulator.close()
+        expected = _caused(simulator)
         await _quiet(made, simulator, expected)
-        watching.cancel()
+        telling.cancel()
+        narrator.tell()
         return await _account(made, simulator, expected)
 
 
@@ -76,10 +114,11 @@ async def _daemon(simulator: Simulator, env: Env) -> AsyncIterator[app.Daemon]:
             yield made
 
 
-def _caused(simulator: Simulator, elapsed: Millis) -> list[Expectation]:
+def _caused(simulator: Simulator) -> list[Expectation]:
     """The messages whose cause has happened."""
-    everything = simulator.player.upcoming() is None
-    return [each for each in simulator.player.scenario.expect if everything or each.at <= elapsed]
+    scenario, done = simulator.player.scenario, simulator.player.done
+    reached = scenario.steps[done - 1].at if done else -1
+    return [each for each in scenario.expect if each.at <= reached]
 
 
 async def _until(done: Callable[[], bool], clock: Clock, end: Millis) -> None:
@@ -139,21 +178,15 @@ def _told(messages: Sequence[Message]) -> Iterator[Told]:
                     yield labels["alertname"], labels.get("deployment", ""), alert["status"]
 
 
-async def _narrate(simulator: Simulator, say: Say) -> None:
-    """Tell each message as it arrives at the Slack inbox."""
-    shown = 0
+def _line(message: Message) -> str:
+    if message.kind == "slack":
+        return f"→ Slack  {message.body['text'].splitlines()[0]}"
+    return f"→ webhook  {message.body['type']}  {message.body['subject']}"
 
-    def has_more(found: Sequence[Message]) -> bool:
-        return len(found) > shown
 
-    while True:
-        fresh = await simulator.wait_inbox(has_more, seconds=3600)
-        for message in fresh[shown:]:
-            if message.kind == "slack":
-                say(f"  → Slack  {message.body['text'].splitlines()[0]}")
-            else:
-                say(f"  → webhook  {message.body['type']}  {message.body['subject']}")
-        shown = len(fresh)
+def _hour(at: str) -> str:
+    """`10:00:03` of an RFC 3339 moment."""
+    return at[11:19]
 
 
 def run_demo(length: Millis, *, as_json: bool) -> int:
@@ -165,3 +198,27 @@ def run_demo(length: Millis, *, as_json: bool) -> int:
         click.echo("\n" + "\n".join(f"  {name:<16}{value}" for name, value in asdict(account).items()))
     sys.stdout.flush()
     return 0 if not account.lost and not account.pending else 1
+
+
+def _length(_ctx: click.Context, _param: click.Parameter, value: str) -> Millis:
+    try:
+        return duration.parse(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.option(
+    "--for",
+    "length",
+    default="30s",
+    show_default=True,
+    metavar="DURATION",
+    callback=_length,
+    help="How long the scenario may play; what it has caused by then is still waited for.",
+)
+@output_option
+@click.pass_context
+def demo(ctx: click.Context, length: Millis, output: str) -> None:
+    """Show the main job: a simulated project, changes to it, and the messages about them."""
+    ctx.exit(run_demo(length, as_json=output == "json"))

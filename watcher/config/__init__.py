@@ -1,6 +1,6 @@
 """The configuration: TOML in, frozen settings out, or every problem at once with its exact path.
 
-    text → tree → environment → secrets' files → shape (settings, fields) → sense (checks) → rule packs merged → Loaded
+    text → tree → environment → secrets' files → shape (settings, fields) → coherence → rule packs merged → Loaded
 
 No problem, warning or `repr` shows a secret. What depends on the running world (can a host be reached, does a token
 work) is not asked here.

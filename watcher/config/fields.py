@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Annotated, Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from watcher import pattern, render
 from watcher.core import duration, matcher
@@ -35,12 +35,12 @@ def at_least(shortest: str) -> AfterValidator:
     """A bound on a Duration."""
     least = duration.parse(shortest)
 
-    def check(length: Millis) -> Millis:
+    def bounded(length: Millis) -> Millis:
         if length < least:
             raise ValueError(f"must be at least {shortest}")
         return length
 
-    return AfterValidator(check)
+    return AfterValidator(bounded)
 
 
 Duration: TypeAlias = Annotated[
@@ -67,8 +67,16 @@ def _address(value: object) -> Address:
     return Address(host, int(port))
 
 
+def _written(address: Address) -> str:
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"{host}:{address.port}"
+
+
 Listen: TypeAlias = Annotated[
-    Address, PlainValidator(_address), WithJsonSchema({"type": "string", "pattern": r"^.+:[0-9]{1,5}$"})
+    Address,
+    PlainValidator(_address),
+    PlainSerializer(_written, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": r"^.+:[0-9]{1,5}$"}),
 ]
 
 
@@ -104,21 +112,21 @@ def _network(value: object) -> Network:
 Cidr: TypeAlias = Annotated[Network, PlainValidator(_network), WithJsonSchema({"type": "string"})]
 
 
-def _checked_by(check: Callable[[str], object]) -> AfterValidator:
+def _readable_by(read: Callable[[str], object]) -> AfterValidator:
     """Keeps the text and shows what is wrong with it."""
 
     def validate(text: str) -> str:
-        check(text)
+        read(text)
         return text
 
     return AfterValidator(validate)
 
 
-Matchers: TypeAlias = Annotated[str, _checked_by(lambda text: matcher.parse(text, pattern.fullmatch))]
+Matchers: TypeAlias = Annotated[str, _readable_by(lambda text: matcher.parse(text, pattern.fullmatch))]
 """One matcher, or several in one text, in Alertmanager's grammar."""
-Pattern: TypeAlias = Annotated[str, _checked_by(pattern.fullmatch)]
+Pattern: TypeAlias = Annotated[str, _readable_by(pattern.fullmatch)]
 """A regular expression for a whole value, in RE2's dialect."""
-Template: TypeAlias = Annotated[str, _checked_by(render.compile_template)]
+Template: TypeAlias = Annotated[str, _readable_by(render.compile_template)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
 """A name that people choose."""
 LabelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from watcher.config import checks, problem
+from watcher.config import coherence, problem
 from watcher.config.environ import Expansion
 from watcher.config.problem import Path
 from watcher.config.settings import RouteSettings, RuleSettings, Settings, Table
@@ -71,7 +71,7 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
     redactor = Redactor([*expansion.taken, *twins.contents, *_written_secrets(tree)])
     packs = {name: _pack(name) for name in _packs(tree)}
     settings, found = _validated(Settings, tree, {**twins.problems, **expansion.problems})
-    found += checks.problems(tree, [rule.name for rules in packs.values() for rule in rules])
+    found += coherence.problems(tree, [rule.name for rules in packs.values() for rule in rules])
     if found or settings is None:
         raise ConfigError(_lines(found, redactor))
     rules = _merged(settings, packs)
@@ -79,7 +79,7 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
     return Loaded(
         settings=settings.model_copy(update={"rules": tuple(rule for rule, _ in rules), "route": route}),
         origins={rule.name: origin for rule, origin in rules},
-        warnings=_lines([*twins.warnings.items(), *checks.warnings(tree)], redactor),
+        warnings=_lines([*twins.warnings.items(), *coherence.warnings(tree)], redactor),
         secrets=(*twins.contents, *_written_secrets(tree)),
     )
 
@@ -88,7 +88,7 @@ def parse_rules(text: str) -> tuple[RuleSettings, ...]:
     """The rules of a text that holds nothing else, such as a pack. Raises ConfigError."""
     tree = _toml(text)
     rule_file, found = _validated(_RuleFile, tree, {})
-    found += checks.rule_problems(tree)
+    found += coherence.rule_problems(tree)
     if found or rule_file is None:
         raise ConfigError(_lines(found, Redactor()))
     return rule_file.rules

@@ -1,6 +1,6 @@
 """The settings, table by table, as the file has them: frozen, with unknown keys refused and secrets that do not print.
 
-Checks within one field are its type's (`fields`); checks between fields and tables are in `checks`.
+Checks within one field are its type's (`fields`); checks between fields and tables are in `coherence`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -47,12 +47,12 @@ class Table(BaseModel):
 
 
 def _of_this_version(field: str) -> BeforeValidator:
-    def check(value: object) -> object:
+    def refuse(value: object) -> object:
         if value in LATER[field]:
             raise ValueError(f'"{value}" is not part of this version')
         return value
 
-    return BeforeValidator(check)
+    return BeforeValidator(refuse)
 
 
 class LogsSettings(Table):

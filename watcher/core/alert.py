@@ -1,6 +1,7 @@
 """Alerts: one condition of one rule on one subject, from its start to its end."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -54,8 +55,8 @@ class Alert:
 
 def fingerprint(labels: Mapping[str, str]) -> str:
     """Sixteen hex digits that are equal exactly for equal label sets, whatever their order; empty labels count as absent."""
-    text = "\xff".join(f"{name}\xfe{labels[name]}" for name in sorted(labels) if labels[name])
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+    text = json.dumps(sorted((name, value) for name, value in labels.items() if value))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def identity(rule: str, labels: Mapping[str, str], own: Mapping[str, str], by: Iterable[str] = ()) -> dict[str, str]:

@@ -53,7 +53,7 @@ class Dispatch:
         """Take over stored groups. What a group of a route that is no more knows moves to the routes of today."""
         orphans: list[Group] = []
         for group in groups:
-            if group.route in self._routes and group.receiver in self.receivers:
+            if self._is_home(group):
                 self._put(group, stored=True)
             else:
                 orphans.append(group)
@@ -61,15 +61,31 @@ class Dispatch:
         for group in orphans:
             self._rehome(group)
 
+    def _is_home(self, group: Group) -> bool:
+        """Whether today's routes would put every member of the group into just this group."""
+        return (
+            group.receiver in self.receivers
+            and all(
+                any(
+                    node.id == group.route and route.group_key(node, alert.labels) == group.key
+                    for node in route.match(self.root, alert.labels)
+                )
+                for alert in group.members.values()
+            )
+            and group.route in self._routes
+        )
+
     def _rehome(self, group: Group) -> None:
-        """Let today's receivers take over an orphaned group: they hear what it had still to say, and its recoveries."""
+        """Let today's receivers take over an orphaned group at its pace: what it had still to say, and its recoveries."""
         for key, alert in group.members.items():
             self.add(alert, alert.ends_at or alert.starts_at)
             told = group.told.get(key)
             if told is not None and not is_fresh(alert, told):
                 for home in self._homes.get(key, ()):
                     heir = self.groups[home]
-                    self._put(replace(heir, told={**heir.told, key: told}))
+                    last = heir.flushed_at or group.flushed_at
+                    flush = max(heir.flush, group.flush)
+                    self._put(replace(heir, told={**heir.told, key: told}, flush=flush, flushed_at=last))
 
     def add(self, alert: Alert, at: Millis) -> None:
         """Put a new or newly failed alert before every receiver that its labels lead to."""
@@ -94,6 +110,17 @@ class Dispatch:
         """When a group is next to be looked at."""
         self._skip_stale()
         return self._due[0][0] if self._due else None
+
+    def forget(self, key: str) -> None:
+        """Take an alert out of every group, without a word."""
+        for home in list(self._homes.get(key, ())):
+            group = self.groups[home]
+            members = {name: alert for name, alert in group.members.items() if name != key}
+            self._put(replace(group, members=members, told={n: t for n, t in group.told.items() if n != key}))
+
+    def last_episode(self, key: str) -> int:
+        """The last episode of an alert that some group still has something to say about; 0 if none has."""
+        return max((self.groups[home].members[key].episode for home in self._homes.get(key, ())), default=0)
 
     def awaiting(self) -> int:
         """How many groups have something to say that they have not said yet."""
@@ -120,7 +147,7 @@ class Dispatch:
         sinks = self.receivers[group.receiver]
         for sink in sinks:
             message = _notification(group, flush, reason, now, sink=sink, external_url=self.external_url)
-            if not message.firing and not sink.send_resolved:
+            if not sink.send_resolved and not _has_failure(group, reason):
                 self.suppressed["resolved_not_wanted"] += 1
                 continue
             observed = min(
@@ -181,10 +208,16 @@ class Dispatch:
 def _scheduled(group: Group, node: Route, at: Millis) -> Group:
     """The group with news: told after `group_wait` the first time, then no oftener than `group_interval`."""
     if group.flushed_at is None:
-        due = group.due if group.due is not None else at + node.group_wait
+        due = at + node.group_wait if group.due is None else min(group.due, at + node.group_wait)
     else:
         due = max(at, group.flushed_at + node.group_interval)
     return replace(group, due=due)
+
+
+def _has_failure(group: Group, reason: NotifyReason) -> bool:
+    """Whether a message would tell more than recoveries: a reminder does, and so does a failure that nobody has heard of."""
+    untold = (key not in group.told or alert.episode > group.told[key].episode for key, alert in group.members.items())
+    return reason is NotifyReason.REPEAT or any(untold)
 
 
 def _told(group: Group) -> dict[str, Told]:
@@ -194,7 +227,7 @@ def _told(group: Group) -> dict[str, Told]:
     }
 
 
-def _views(group: Group) -> Iterator[AlertView]:
+def _views(group: Group) -> Iterator[tuple[str, AlertView]]:
     """The alerts of a group as a message shows them: what is fresh first, firing before resolved, then by age."""
 
     def order(item: tuple[str, Alert]) -> tuple[bool, bool, Millis, str]:
@@ -203,7 +236,7 @@ def _views(group: Group) -> Iterator[AlertView]:
         return (not fresh, alert.state is AlertState.RESOLVED, alert.starts_at, key)
 
     for key, alert in sorted(group.members.items(), key=order):
-        yield AlertView(
+        view = AlertView(
             fingerprint=alert.fingerprint,
             labels=alert.labels,
             annotations=alert.annotations,
@@ -214,15 +247,18 @@ def _views(group: Group) -> Iterator[AlertView]:
             fresh=is_fresh(alert, group.told.get(key)),
             attempts=alert.episode,
         )
+        yield key, view
 
 
 def _notification(
     group: Group, flush: int, reason: NotifyReason, now: Millis, *, sink: SinkRef, external_url: str
 ) -> Notification:
     """The message of one flush for one sink; its id is made of what names it, so that a replayed judgement repeats it."""
-    views = tuple(_views(group))
+    found = tuple(_views(group))
+    views = tuple(view for _, view in found)
     firing = sum(view.state == AlertState.FIRING for view in views)
-    name = f"{sink.id}|{group.key}|{group.created_at}|{flush}"
+    news = "|".join(f"{key} {view.state} {view.attempts} {view.starts_at}" for key, view in found if view.fresh)
+    name = f"{sink.id}|{group.key}|{group.created_at}|{flush}|{news}"
     return Notification(
         id="cw_" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32],
         receiver=group.receiver,

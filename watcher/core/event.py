@@ -1,6 +1,6 @@
 """Events: the facts that observing produces and judging consumes, one row each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -87,3 +87,14 @@ class Event:
     def subject(self) -> str:
         """What the event is about: a Deployment's id, else the source."""
         return self.deployment.id if self.deployment else self.source
+
+
+def whole_observations(events: Sequence[Event]) -> Sequence[Event]:
+    """The events without those of the last observation, of which a limited read may have left a part behind."""
+    if not events:
+        return events
+    last = (events[-1].project, events[-1].at)
+    end = len(events)
+    while end and (events[end - 1].project, events[end - 1].at) == last:
+        end -= 1
+    return events[:end]

@@ -45,6 +45,7 @@ class Ledger:
             if alert.rule in self._by_name:
                 self._put(alert, stored=True)
             else:
+                self.dispatch.forget(alert.key)
                 self.changed.add(alert.key)
 
     def adopt(self, deployments: Iterable[Deployment], at: Millis) -> None:
@@ -90,6 +91,7 @@ class Ledger:
             due, key = heapq.heappop(heap)
             alert = self.alerts.get(key)
             if alert is not None and alert.state is AlertState.PENDING and alert.due == due:
+                self.dispatch.flush_until(due)
                 self._fire(replace(alert, observed_at=max(due, alert.observed_at)), due)
 
     def _tell(self, rule: Rule, event: Event) -> EventReason | None:
@@ -114,6 +116,7 @@ class Ledger:
 
     def _begin(self, rule: Rule, condition: Condition, event: Event) -> EventReason:
         alert = _start(rule, condition, event)
+        alert = replace(alert, episode=self.dispatch.last_episode(alert.key) + 1)
         if rule.wait > 0:
             self._put(replace(alert, due=event.at + rule.wait))
             return EventReason.PENDING
@@ -125,8 +128,15 @@ class Ledger:
         if alert is None:
             return self._begin(rule, condition, event)
         build, status = _attempt(event)
-        again = is_new_attempt(alert, build, status)
-        current = replace(alert, values=condition.values, attempt=build or alert.attempt, status=status, away=False)
+        again = is_new_attempt(alert, build, status) or alert.subject != event.subject
+        current = replace(
+            alert,
+            subject=event.subject,
+            values=condition.values,
+            attempt=build or alert.attempt,
+            status=status,
+            away=False,
+        )
         if alert.state is AlertState.PENDING:
             self._put(replace(current, since=event.at, due=event.at + rule.wait) if again else current)
             return EventReason.PENDING
@@ -177,6 +187,9 @@ class Ledger:
         return replace(alert, annotations=rule.annotate(values))
 
     def _put(self, alert: Alert, *, stored: bool = False) -> None:
+        before = self.alerts.get(alert.key)
+        if before is not None and before.subject != alert.subject:
+            self._leave(before)
         self.alerts[alert.key] = alert
         self._by_subject.setdefault((alert.rule, alert.project, alert.subject), set()).add(alert.key)
         if alert.state is AlertState.PENDING:
@@ -186,11 +199,14 @@ class Ledger:
 
     def _remove(self, alert: Alert) -> None:
         del self.alerts[alert.key]
+        self._leave(alert)
+        self.changed.add(alert.key)
+
+    def _leave(self, alert: Alert) -> None:
         home = (alert.rule, alert.project, alert.subject)
         self._by_subject[home].discard(alert.key)
         if not self._by_subject[home]:
             del self._by_subject[home]
-        self.changed.add(alert.key)
 
 
 def _start(rule: Rule, condition: Condition, event: Event) -> Alert:

@@ -55,8 +55,8 @@ def digest(
     state, events = sight.seen(before, now, blind_after)
     found = tuple(each for each in answers.values() if each is not None)
     absent, gone = presence.agreed(known.absent, answers, absence.missing)
-    doubtful = absence.suspect or bool(found)
-    state, told = presence.suspicion(state, len(absence.missing), len(known.deployments), unbelievable=doubtful, at=now)
+    doubtful = absence.suspect or bool(found) or presence.is_crowd_missing(state, len(absence.missing))
+    state, told = presence.suspicion(state, absence, len(known.deployments), doubtful=doubtful, at=now)
     events += told
     state, told = _cut_short(state, listing, now)
     events += told
@@ -65,7 +65,7 @@ def digest(
     events += (*told, *changes.events)
     events += (presence.gone_event(known.deployments[key], state, now) for key in gone)
     return Round(
-        state=replace(state, baselined=True),
+        state=replace(state, baselined=True, crowd_gone=state.crowd_gone + len(gone) if state.crowd else 0),
         upserts=changes.upserts,
         removed=tuple(gone),
         events=tuple(replace(event, sight=before.last_ok) for event in events),

@@ -18,6 +18,8 @@ SUSPICIOUS_POLLS = 3
 PROBES = 20
 """Single reads for each poll, so that a project emptied on purpose does not cause a burst of requests."""
 MASS_SHARE, MASS_COUNT = 0.5, 5
+ANNOUNCED = frozenset({"Undeploying", "UndeployFailed"})
+"""Statuses after which an end is no surprise: somebody asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class Absence:
 def absence(known: Mapping[str, Deployment], listed: Collection[str], state: SourceState) -> Absence:
     """Look at what is missing. A suspect list is not checked read by read until a person has been told of it."""
     missing = tuple(key for key in known if key not in listed)
-    unexpected = sum(known[key].status != "Undeploying" for key in missing)
+    unexpected = sum(known[key].status not in ANNOUNCED for key in missing)
     emptied = not listed and unexpected > 1
     suspect = emptied or (unexpected >= MASS_COUNT and unexpected > MASS_SHARE * len(known))
     told = state.suspicious >= SUSPICIOUS_POLLS
@@ -57,14 +59,20 @@ def agreed(
 
 
 def suspicion(
-    state: SourceState, missing: int, known: int, *, unbelievable: bool, at: int
+    state: SourceState, absence: Absence, known: int, *, doubtful: bool, at: int
 ) -> tuple[SourceState, list[Event]]:
-    """Count unbelievable lists in a row; the one that makes it `SUSPICIOUS_POLLS` is told, once."""
-    if not unbelievable:
-        return replace(state, suspicious=0), []
+    """Count unbelievable lists in a row; the one that makes it `SUSPICIOUS_POLLS` is told, once.
+
+    `doubtful` counts a list that a single read has belied as well as one that lacks a crowd. Where the crowd goes
+    missing only after the first of these was told, that is told, too.
+    """
+    if not doubtful:
+        return replace(state, suspicious=0, crowd=0, crowd_gone=0), []
     state = replace(state, suspicious=state.suspicious + 1)
-    if state.suspicious != SUSPICIOUS_POLLS:
+    is_crowd = absence.suspect and not state.crowd and state.suspicious >= SUSPICIOUS_POLLS
+    if not is_crowd and state.suspicious != SUSPICIOUS_POLLS:
         return state, []
+    missing = len(absence.missing)
     event = Event(
         type=EventType.SUSPICIOUS,
         project=state.project,
@@ -74,14 +82,22 @@ def suspicion(
         sight=state.last_ok,
         fields={"missing": str(missing), "known": str(known)},
     )
-    return state, [event]
+    return replace(state, crowd=missing if is_crowd else state.crowd), [event]
+
+
+def is_crowd_missing(state: SourceState, missing: int) -> bool:
+    """Whether most of those whose disappearance was told as one are still missing, or gone for good.
+
+    They are held to be gone a few at a time, which must not make the last of them look like losses of their own.
+    """
+    return missing > 0 and state.crowd > 0 and 2 * (missing + state.crowd_gone) >= state.crowd
 
 
 def gone_event(deployment: Deployment, state: SourceState, at: int) -> Event:
     """The end of a Deployment. `announced` says that it was seen undeploying; `mass` that it went in a suspicious crowd."""
     fields = {
-        "announced": "true" if deployment.status == "Undeploying" else "false",
-        "mass": "true" if state.suspicious >= SUSPICIOUS_POLLS else "false",
+        "announced": "true" if deployment.status in ANNOUNCED else "false",
+        "mass": "true" if state.crowd else "false",
     }
     return Event(
         type=EventType.GONE,

@@ -16,7 +16,7 @@ class SourceState:
 
     `since` is when it was first tried, `last_ok` when it was last read in full (0: never), `failures` the failed
     reads since then. `blind` means a person has been told. `suspicious` counts polls in a row whose list could not be
-    believed; `unknown` holds the undocumented values already told.
+    believed; `crowd` is how many were missing when that was told, `crowd_gone` how many of them are gone by now. `unknown` holds the undocumented values already told.
     """
 
     project: str
@@ -29,6 +29,8 @@ class SourceState:
     blind: bool = False
     baselined: bool = False
     suspicious: int = 0
+    crowd: int = 0
+    crowd_gone: int = 0
     truncated: bool = False
     unknown: frozenset[str] = field(default_factory=frozenset)
 

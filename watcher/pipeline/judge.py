@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from watcher.core.delivery import Delivery
 from watcher.core.dispatch import Dispatch, Flush, SinkRef
 from watcher.core.duration import Millis
+from watcher.core.event import whole_observations
 from watcher.core.ledger import Ledger
 from watcher.core.notification import Notification
 from watcher.core.route import Route
 from watcher.core.rule import Rule
 from watcher.metrics import Metrics
-from watcher.ports import Env, Judgement, Store
+from watcher.ports import Backlog, Env, Judgement, Store
 
 log = structlog.get_logger(__name__)
 
@@ -47,20 +48,32 @@ class Judge:
         self._ledger: Ledger | None = None
         self._cursor = 0
         self._meta: dict[str, str] = {}
+        self._rules_before: str | None = None
 
     async def run_once(self) -> bool:
         """Judge one batch of events and what has come due; returns whether more events wait."""
         ledger = self._ledger or await self._load()
         self._ledger = None
-        backlog = await self._store.backlog(self._cursor, BATCH)
+        backlog = await self._read()
         for event in backlog.events:
             ledger.apply(event)
             self._cursor = event.seq
         if not backlog.more:
+            await self._adopt(ledger)
             ledger.advance(backlog.sources, self._env.clock.now())
         await self._commit(ledger)
         self._ledger = ledger
         return backlog.more
+
+    async def _read(self) -> Backlog:
+        """The next events, whole observations only: one poll's facts are told together, also by a process that dies between."""
+        limit = BATCH
+        while True:
+            backlog = await self._store.backlog(self._cursor, limit)
+            events = whole_observations(backlog.events) if backlog.more else backlog.events
+            if events or not backlog.more:
+                return replace(backlog, events=events)
+            limit *= 2
 
     def next_due(self) -> Millis | None:
         """When a group is next to be looked at, if no event comes before."""
@@ -77,17 +90,20 @@ class Judge:
         ledger.dispatch.load(rows.groups)
         ledger.load(rows.alerts)
         self._cursor = rows.cursor
-        self._meta = {}
-        if rows.meta.get(RULES_KEY) != policy.rules_digest:
-            if RULES_KEY in rows.meta:
-                await self._adopt(ledger)
-            self._meta = {RULES_KEY: policy.rules_digest}
+        self._rules_before = rows.meta.get(RULES_KEY)
         return ledger
 
     async def _adopt(self, ledger: Ledger) -> None:
-        log.info("rules.changed")
-        for project in self._policy.projects:
-            ledger.adopt(await self._store.load_deployments(project), self._env.clock.now())
+        """After a change of rules, and after the last event from before it: take what already holds as known."""
+        digest_now = self._policy.rules_digest
+        if self._rules_before == digest_now:
+            return
+        if self._rules_before is not None:
+            log.info("rules.changed")
+            for project in self._policy.projects:
+                ledger.adopt(await self._store.load_deployments(project), self._env.clock.now())
+        self._meta = {RULES_KEY: digest_now}
+        self._rules_before = digest_now
 
     async def _commit(self, ledger: Ledger) -> None:
         dispatch = ledger.dispatch

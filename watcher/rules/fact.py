@@ -48,9 +48,16 @@ class FactRule:
         return (self.spec.condition(found),) if matches(self.spec.matchers, found) else ()
 
     def _is_transition(self, event: Event) -> bool:
-        """A new attempt counts as one where the status is the same as before: its middle was not seen."""
+        """A new attempt counts as one where the status is the same as before: its middle was not seen.
+
+        A build where none was known before has only become visible.
+        """
         if event.type is EventType.ATTEMPT:
-            return event.deployment is not None and event.deployment.status == event.previous_status
+            return (
+                bool(event.previous_build)
+                and event.deployment is not None
+                and event.deployment.status == event.previous_status
+            )
         return event.type in _TRANSITIONS
 
     def _fits(self, event: Event) -> bool:

@@ -1,6 +1,6 @@
 """What has to fit together between tables. It reads the tree as written, so that it has its say beside every other error.
 
-Each check yields problems or warnings with their paths, and passes over what is not of the expected shape: that has
+Each function yields problems or warnings with their paths, and passes over what is not of the expected shape: that has
 been said elsewhere.
 """
 

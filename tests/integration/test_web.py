@@ -1,0 +1,150 @@
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client.parser import text_string_to_metric_families
+
+from watcher.errors import ConfigError
+from watcher.web import Health, serve, server
+
+LOCAL = ("127.0.0.1", 0)
+
+
+class World:
+    """What the server is told, and what it answers."""
+
+    def __init__(self) -> None:
+        self.problems: dict[str, str] = {}
+        self.waiting: dict[str, str] = {}
+        self.stopping = False
+        self.registry = CollectorRegistry()
+        self.url = ""
+
+    @property
+    def health(self) -> Health:
+        return Health(problems=lambda: self.problems, waiting=lambda: self.waiting, stopping=lambda: self.stopping)
+
+    async def get(self, path: str, headers: Mapping[str, str] | None = None) -> tuple[aiohttp.ClientResponse, str]:
+        async with aiohttp.ClientSession() as session, session.get(self.url + path, headers=headers) as response:
+            return response, await response.text()
+
+    async def json(self, path: str) -> tuple[int, Any]:
+        response, _ = await self.get(path)
+        return response.status, await response.json()
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    async with serve(LOCAL, made.registry, made.health) as made.url:
+        yield made
+
+
+async def test_all_is_well(world: World) -> None:
+    assert await world.json("/-/healthy") == (200, {"status": "ok"})
+    assert await world.json("/-/ready") == (200, {"status": "ok"})
+
+
+async def test_health_is_asked_anew_for_every_answer(world: World) -> None:
+    world.problems = {"judge": "stalled"}
+    assert await world.json("/-/healthy") == (503, {"status": "unhealthy", "problems": {"judge": "stalled"}})
+    assert (await world.json("/-/ready"))[0] == 200
+    world.problems = {}
+    assert (await world.json("/-/healthy"))[0] == 200
+
+
+async def test_readiness_says_what_it_waits_for_and_that_it_is_stopping(world: World) -> None:
+    world.waiting = {"my-shop": "not polled yet"}
+    assert await world.json("/-/ready") == (503, {"status": "not ready", "problems": {"my-shop": "not polled yet"}})
+    world.waiting, world.stopping = {}, True
+    assert await world.json("/-/ready") == (503, {"status": "not ready", "problems": {"daemon": "stopping"}})
+    assert (await world.json("/-/healthy"))[0] == 200
+
+
+async def test_probes_answer_anyone_and_show_no_secret(world: World) -> None:
+    world.problems = {"deliver": "https://user:canary-pw@host/\x1b[31m" + "x" * 5_000}
+    _, found = await world.json("/-/healthy")
+    shown = found["problems"]["deliver"]
+    assert "canary" not in shown
+    assert "\x1b" not in shown
+    assert len(shown) <= 300
+
+
+async def test_metrics_come_in_the_format_that_is_asked_for(world: World) -> None:
+    Gauge("connect_watcher_alerts", "Alerts.", ("state",), registry=world.registry).labels("firing").set(3)
+    response, text = await world.get("/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain; version=")
+    (family,) = text_string_to_metric_families(text)
+    assert family.samples[0].labels == {"state": "firing"}
+    assert family.samples[0].value == 3
+    response, text = await world.get("/metrics", {"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+    assert text.endswith("# EOF\n")
+
+
+async def test_answers_are_not_to_be_kept_guessed_at_or_traced_to_a_version(world: World) -> None:
+    for path in ("/-/healthy", "/metrics", "/nowhere"):
+        response, _ = await world.get(path)
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        assert response.headers["Server"] == "connect-watcher"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/", 404), ("POST", "/-/healthy", 405), ("HEAD", "/-/ready", 200), ("GET", "/metrics/../etc/passwd", 404)],
+)
+async def test_nothing_else_is_there(world: World, method: str, path: str, status: int) -> None:
+    async with aiohttp.ClientSession() as session, session.request(method, world.url + path) as response:
+        assert response.status == status
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET /" + "x" * 20_000 + " HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX: " + "x" * 20_000 + "\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n" + "X: y\r\n" * 200 + "\r\n",
+        "\x16\x03\x01 not http\r\n\r\n",
+    ],
+    ids=["long line", "long header", "many headers", "not http"],
+)
+async def test_what_is_too_large_or_no_request_is_refused_and_others_are_served(world: World, head: str) -> None:
+    host, port = world.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(head.encode())
+    assert b" 400 " in (await reader.readline())
+    writer.close()
+    await writer.wait_closed()
+    assert (await world.json("/-/healthy"))[0] == 200
+
+
+async def test_an_open_connection_does_not_hold_up_the_end() -> None:
+    made = World()
+    async with serve(LOCAL, made.registry, made.health) as url:
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 200 " in await reader.readline()
+    assert await reader.read() is not None
+    writer.close()
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection(host, int(port))
+
+
+async def test_an_address_that_is_taken_is_a_problem_of_the_configuration() -> None:
+    with socket.create_server(LOCAL) as taken:
+        address = taken.getsockname()
+        with pytest.raises(
+            ConfigError, match=r"^web\.listen: cannot listen on http://127\.0\.0\.1:\d+: Address already"
+        ):
+            async with serve(address, CollectorRegistry(), World().health):
+                pass
+
+
+def test_hosts_of_the_other_internet_protocol_are_bracketed() -> None:
+    assert server._url("::1", 80) == "http://[::1]:80"
