@@ -44,6 +44,7 @@ region = "europe-west1.gcp"
 client_id = "canary-id"
 client_secret = "canary-secret"
 poll_interval = "1s"
+blind_after = "2s"
 api_url = "http://127.0.0.1:{dead}"
 auth_url = "http://127.0.0.1:{dead}"
 [[receivers]]
@@ -229,7 +230,8 @@ async def test_the_daemon_outlives_an_api_that_is_not_there(config: Path) -> Non
         families = {family.name: family for family in text_string_to_metric_families(text)}
         assert families.keys() >= DESIGNED
         assert sum(sample.value for sample in families["connect_watcher_polls"].samples) >= 1
-        await line(process.stderr, '"poll.failed"')
+        await line(process.stderr, '"source.blind"')
+        assert (await get(f"{address}/-/healthy"))[0] == 200
         assert await stopped(process) == 0
 
 

@@ -101,8 +101,8 @@ def test_a_good_configuration_is_data_for_programs(config: Path) -> None:
 
 def test_a_bad_configuration_is_78_with_every_problem_on_standard_error(config: Path) -> None:
     config.write_text(SMALL.replace("region", "regoin") + "slack = [{ url = 'canary-secret' }]\n[log]\nlevel = 1\n")
-    found = run("check-config", "-c", str(config))
-    assert (found.returncode, found.stdout) == (78, "")
+    found = invoke("check-config", "-c", str(config))
+    assert (found.exit_code, found.stdout) == (78, "")
     assert [line.partition(": ")[0] for line in found.stderr.splitlines()] == [
         "log.level",
         "projects[0].region",

@@ -197,7 +197,7 @@ deployments = st.builds(
     connector_key=st.sampled_from(["stripe", "adyen"]),
     applications=st.sampled_from([(), (placed(url="https://a"),), (placed(url="https://b"),)]),
 )
-lists = st.lists(deployments, max_size=4, unique_by=lambda each: each.id)
+lists = st.lists(deployments, max_size=3, unique_by=lambda each: each.id)
 
 
 @quick

@@ -1,7 +1,7 @@
 """Who is told, when, and under which name: pacing, receivers, lanes, restarts and changed routes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -19,6 +19,10 @@ from watcher.core.route import Node, Route
 WAIT, INTERVAL, REPEAT = 10 * SECOND, 5 * MINUTE, 4 * HOUR
 ONE = {"team": (SinkRef(id="team/slack/0"),)}
 TWO = {"team": (SinkRef(id="team/slack/0"), SinkRef(id="team/webhook/0", send_resolved=False))}
+
+
+def labelled(key: str, labels: dict[str, str]) -> Alert:
+    return replace(alert(key), labels={**alert(key).labels, **labels})
 
 
 def alert(key: str = "a", *, episode: int = 1, fact: bool = False, at: int = 0, **labels: str) -> Alert:
@@ -260,11 +264,11 @@ def test_an_alert_reaches_the_first_that_matches_and_whoever_says_continue(
     labels: dict[str, str], receivers: list[str]
 ) -> None:
     office = Office(TREE, EVERYONE)
-    office.add(alert("a", **labels), 0)
+    office.add(labelled("a", labels), 0)
     office.until(0)
     assert [each.notification.receiver for each in office.decided] == receivers
     assert len({each.notification.id for each in office.decided}) == len(receivers)
-    office.end(alert("a", **labels), SECOND)
+    office.end(labelled("a", labels), SECOND)
     office.until(SECOND)
     assert sorted(each.notification.receiver for each in office.decided) == sorted(receivers * 2)
 
@@ -382,16 +386,21 @@ def test_a_message_knows_since_when_its_oldest_news_waits() -> None:
 # ── names ────────────────────────────────────────────────────────────────────
 
 
+def end_both(office: Office, at: int) -> None:
+    office.end(alert("a", episode=2), at)
+    office.end(alert("b"), at)
+
+
 def story(office: Office, *, die_after: int = -1) -> list[str]:
     """Start, company, failure anew, end, and a second life of the group; the process may die after one of the steps."""
-    steps = [
+    steps: list[Callable[[], object]] = [
         lambda: office.add(alert("a"), 0),
         lambda: office.until(WAIT),
         lambda: office.add(alert("b"), MINUTE),
         lambda: office.until(HOUR),
         lambda: office.add(alert("a", episode=2), HOUR + MINUTE),
         lambda: office.until(2 * HOUR),
-        lambda: (office.end(alert("a", episode=2), 3 * HOUR), office.end(alert("b"), 3 * HOUR)),
+        lambda: end_both(office, 3 * HOUR),
         lambda: office.until(4 * HOUR),
         lambda: office.until(5 * HOUR),
         lambda: office.add(alert("a"), 6 * HOUR),
@@ -610,7 +619,7 @@ def test_every_alert_reaches_exactly_the_receivers_that_alertmanager_would_tell(
     office = Office(route.build(tree), receivers)
     expected: dict[str, list[tuple[str, tuple[tuple[str, str], ...]]]] = {}
     for number, labels in enumerate(label_lists):
-        found = alert(f"a{number}", **labels)
+        found = labelled(f"a{number}", labels)
         office.add(found, 0)
         expected[found.key] = sorted(
             (receiver, tuple((name, labels[name]) for name in sorted(by) if name in labels))

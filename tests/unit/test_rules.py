@@ -21,9 +21,9 @@ ERROR = ReportEntry(type="Error", title="Build failed", message="exit 1", applic
 SKIPPED = ReportEntry(type="Error", title="Image security check skipped", application="service")
 
 
-def answer(name: str, of: Deployment, kind: str = "status", **fields: object) -> str:
+def answer(name: str, of: Deployment, kind: str = "status") -> str:
     """What a state rule of the built-in pack says: `holds`, `ended`, `removed`, or nothing."""
-    found = BUILTIN[name].evaluate(event(kind, of=of, **fields))
+    found = BUILTIN[name].evaluate(event(kind, of=of))
     if found.holds:
         return "holds"
     return "removed" if found.removed else "ended" if found.ended else ""

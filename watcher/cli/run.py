@@ -23,8 +23,8 @@ PRIVATE = 0o077
 @click.pass_context
 def run(ctx: click.Context, path: Path, log_level: str | None, log_format: str | None) -> None:
     """Watch, until SIGTERM or SIGINT."""
-    os.umask(PRIVATE)
     loaded = load_config(path)
+    os.umask(PRIVATE)
     redactor = Redactor(loaded.secrets)
     logs.configure(
         redactor,
