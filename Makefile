@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock bench soak clean $(TIERS)
+.PHONY: help demo test check bench format lock clean $(TIERS)
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -34,6 +34,9 @@ $(TIERS): $(READY)
 	@start=$$(date +%s); \
 	$(BIN)/pytest -q tests/$@ || exit 1; \
 	echo "tier $@: $$(( $$(date +%s) - start )) s"
+
+bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
+	@$(BIN)/python -m tests.bench.run
 
 format: $(READY)  ## format and mend what can be mended
 	@$(BIN)/ruff format -q .

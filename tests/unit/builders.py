@@ -168,7 +168,8 @@ class Desk:
     def commit(self) -> list[str]:
         dispatch, fresh = self.ledger.dispatch, list(self.ledger.dispatch.flushes)
         _write(self.alerts, self.ledger.changed, self.ledger.alerts)
-        _write(self.groups, dispatch.changed, dispatch.groups)
+        # a row is what was committed: what the dispatch does to its groups later must not reach it unnamed
+        _write(self.groups, dispatch.changed, {key: frozen(each) for key, each in dispatch.groups.items()})
         for each in fresh:
             self.outbox.setdefault(each.notification.id, each)
         self.decided += fresh
@@ -186,6 +187,11 @@ class Desk:
     def states(self) -> dict[str, str]:
         """The alerts that stand: name and subject, and their state."""
         return {f"{each.rule} {each.subject}": each.state.value for each in self.alerts.values()}
+
+
+def frozen(group: Group) -> Group:
+    """A group as a store keeps it: nothing that happens to the living one changes it."""
+    return replace(group, members=dict(group.members), told=dict(group.told), labels=dict(group.labels))
 
 
 def _write(rows: dict[str, T], changed: Iterable[str], values: Mapping[str, T]) -> None:

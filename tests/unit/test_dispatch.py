@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START
-from tests.unit.builders import HOUR, MINUTE, SECOND, matchers, news, quick, route_of, said
+from tests.unit.builders import HOUR, MINUTE, SECOND, frozen, matchers, news, quick, route_of, said
 from watcher.core import route
 from watcher.core.alert import Alert, AlertState
 from watcher.core.dispatch import Dispatch, Flush, SinkRef
@@ -82,7 +82,7 @@ class Office:
         for key in dispatch.changed:
             self.rows.pop(key, None)
             if key in dispatch.groups:
-                self.rows[key] = dispatch.groups[key]
+                self.rows[key] = frozen(dispatch.groups[key])
         for each in found:
             self.outbox.setdefault(each.notification.id, each)
         self.decided += found

@@ -305,6 +305,27 @@ def test_stuck_then_failed_is_told_as_the_failure() -> None:
     assert watch.heard == [STUCK, f"{FAILED} -DeploymentStuck"]
 
 
+def test_what_began_in_one_observation_is_stuck_in_one_message() -> None:
+    watch = watching(*(deployment(f"d{n}") for n in range(20)), root=route_of("project"))
+    for n in range(20):
+        watch.set(f"d{n}", status="Deploying", build="b2")
+    lasting(watch, 25 * MINUTE)
+    assert watch.heard == [" ".join([STUCK] * 20)]
+
+
+def test_row_5_holds_for_a_failure_that_must_last_as_well() -> None:
+    """An own rule may replace `DeploymentFailed` by one with `for`; a new attempt that fails is told once it has lasted."""
+    watch = watching(rules_=[failed(wait=MINUTE)])
+    run(watch, *["Failed b2"] * 4, "Queued", "Deploying b3", *["Failed b3"] * 4)
+    assert watch.heard == [FAILED, FAILED]
+
+
+def test_a_new_attempt_that_does_not_fail_long_enough_is_no_news() -> None:
+    watch = watching(rules_=[failed(wait=MINUTE)])
+    run(watch, *["Failed b2"] * 4, "Queued", "Deploying b3", "Failed b3", "Deployed b3")
+    assert watch.heard == [FAILED, RECOVERED]
+
+
 WAIT = 10 * MINUTE
 
 
@@ -639,6 +660,18 @@ def test_a_change_of_rules_swallows_no_event_that_waits_to_be_judged(
     desk.judge(waiting, now=10)
     adopt(desk, waiting.deployment, at=10)
     assert news(desk.decided[told:]) == found
+
+
+def test_deployments_that_are_adopted_may_be_ahead_of_the_events() -> None:
+    """A poll may be committed after the events were read and before the Deployments are: what it found is still news."""
+    desk = Desk([failed()])
+    desk.judge(event("status", 1, of=deployment("a", "Failed")), now=1)
+    desk.restart(rules=[failed(), stuck()])
+    anew, down = deployment("a", "Failed", build="b2"), deployment("b", "Failed")
+    adopt(desk, anew, down, at=10)
+    desk.judge(event("attempt", 9, of=anew, previous_status="Failed", previous_build="b1"), now=9)
+    desk.judge(event("status", 9, of=down, previous_status="Deployed"), now=11)
+    assert desk.heard[1:] == ["new_attempt: +DeploymentFailed (1 firing)", "first_notification: +DeploymentFailed (1 firing)"]
 
 
 def test_an_alert_whose_rule_is_no_more_ends_without_a_word_and_is_never_repeated() -> None:

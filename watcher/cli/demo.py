@@ -220,5 +220,5 @@ def _length(_ctx: click.Context, _param: click.Parameter, value: str) -> Millis:
 @output_option
 @click.pass_context
 def demo(ctx: click.Context, length: Millis, output: str) -> None:
-    """Show the main job: a simulated project, changes to it, and the messages about them."""
+    """Show the main job against the simulator, in half a minute."""
     ctx.exit(run_demo(length, as_json=output == "json"))

@@ -34,7 +34,11 @@ class Flush:
 
 
 class Dispatch:
-    """The groups, held in memory and changed one alert at a time; `changed` names those to write back."""
+    """The groups, held in memory and changed one alert at a time; `changed` names those to write back.
+
+    The members of a group are one dict that belongs to this class and is changed in place: a storm of alerts into one
+    group must not copy it for each of them.
+    """
 
     def __init__(self, root: Route, receivers: Mapping[str, tuple[SinkRef, ...]], *, external_url: str = "") -> None:
         self.root = root
@@ -48,13 +52,14 @@ class Dispatch:
         self._due: list[tuple[Millis, int, str]] = []
         self._serial = itertools.count()
         self._homes: dict[str, set[str]] = {}
+        self._members: dict[str, dict[str, Alert]] = {}
 
     def load(self, groups: Iterable[Group]) -> None:
         """Take over stored groups. What a group of a route that is no more knows moves to the routes of today."""
         orphans: list[Group] = []
         for group in groups:
             if self._is_home(group):
-                self._put(group, stored=True)
+                self._take(group)
             else:
                 orphans.append(group)
                 self.changed.add(group.key)
@@ -97,14 +102,16 @@ class Dispatch:
                 route=node.id,
                 labels=route.group_labels(node, alert.labels),
                 created_at=at,
+                members=self._members.setdefault(key, {}),
             )
-            self._put(_scheduled(replace(group, members={**group.members, alert.key: alert}), node, at))
+            self._join(key, alert)
+            self._put(_scheduled(group, node, at))
 
     def update(self, alert: Alert, at: Millis) -> None:
         """Tell every group that has this alert of its change."""
         for key in list(self._homes.get(alert.key, ())):
-            group = replace(self.groups[key], members={**self.groups[key].members, alert.key: alert})
-            self._put(_scheduled(group, self._routes[group.route], at))
+            self._join(key, alert)
+            self._put(_scheduled(self.groups[key], self._routes[self.groups[key].route], at))
 
     def next_due(self) -> Millis | None:
         """When a group is next to be looked at."""
@@ -114,9 +121,9 @@ class Dispatch:
     def forget(self, key: str) -> None:
         """Take an alert out of every group, without a word."""
         for home in list(self._homes.get(key, ())):
-            group = self.groups[home]
-            members = {name: alert for name, alert in group.members.items() if name != key}
-            self._put(replace(group, members=members, told={n: t for n, t in group.told.items() if n != key}))
+            self._leave(key, home)
+            told = {name: each for name, each in self.groups[home].told.items() if name != key}
+            self._put(replace(self.groups[home], told=told))
 
     def last_episode(self, key: str) -> int:
         """The last episode of an alert that some group still has something to say about; 0 if none has."""
@@ -161,40 +168,55 @@ class Dispatch:
 
     def _settle(self, group: Group, node: Route, now: Millis) -> None:
         """Forget what has been told for good, and say when to look again; an idle group goes once its pace allows."""
-        members = {k: a for k, a in group.members.items() if a.state is AlertState.FIRING and not a.fact}
-        told = {k: t for k, t in group.told.items() if k in members}
+        for key in [k for k, a in group.members.items() if a.state is not AlertState.FIRING or a.fact]:
+            self._leave(key, group.key)
+        told = {key: each for key, each in group.told.items() if key in group.members}
         last = group.flushed_at if group.flushed_at is not None else now
-        if members:
-            self._put(replace(group, members=members, told=told, due=last + max(node.repeat_interval, 1)))
+        if group.members:
+            self._put(replace(group, told=told, due=last + max(node.repeat_interval, 1)))
         elif now - last >= node.group_interval:
             self._drop(group.key)
         else:
-            self._put(replace(group, members=members, told=told, due=last + node.group_interval))
+            self._put(replace(group, told=told, due=last + node.group_interval))
 
-    def _put(self, group: Group, *, stored: bool = False) -> None:
+    def _take(self, group: Group) -> None:
+        """Take over a stored group as it is."""
+        members = self._members[group.key] = {}
+        self.groups[group.key] = replace(group, members=members)
+        for alert in group.members.values():
+            self._join(group.key, alert)
+        self._plan(group)
+
+    def _put(self, group: Group) -> None:
         before = self.groups.get(group.key)
         self.groups[group.key] = group
-        for key in group.members.keys() - (before.members.keys() if before else ()):
-            self._homes.setdefault(key, set()).add(group.key)
-        for key in (before.members.keys() if before else set()) - group.members.keys():
-            self._leave(key, group.key)
-        if group.due is not None and (before is None or before.due != group.due or stored):
-            heapq.heappush(
-                self._due, (group.due, next(self._serial), group.key)
-            )  # equal dues in the order of their news
-        if not stored:
-            self.changed.add(group.key)
+        self.changed.add(group.key)
+        if before is None or before.due != group.due:
+            self._plan(group)
+
+    def _plan(self, group: Group) -> None:
+        if group.due is not None:  # equal dues come up in the order of their news
+            heapq.heappush(self._due, (group.due, next(self._serial), group.key))
 
     def _drop(self, key: str) -> None:
-        for member in self.groups.pop(key).members:
-            self._leave(member, key)
+        for member in list(self._members.pop(key)):
+            self._depart(member, key)
+        del self.groups[key]
         self.changed.add(key)
 
+    def _join(self, key: str, alert: Alert) -> None:
+        self._members[key][alert.key] = alert
+        self._homes.setdefault(alert.key, set()).add(key)
+
     def _leave(self, member: str, key: str) -> None:
-        homes = self._homes.get(member, set())
+        del self._members[key][member]
+        self._depart(member, key)
+
+    def _depart(self, member: str, key: str) -> None:
+        homes = self._homes[member]
         homes.discard(key)
         if not homes:
-            self._homes.pop(member, None)
+            del self._homes[member]
 
     def _skip_stale(self) -> None:
         while self._due:

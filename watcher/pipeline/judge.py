@@ -148,8 +148,6 @@ class Judge:
             self._metrics.alert_changes.labels(change).inc(count)
         ledger.dispatch.suppressed.clear()
         ledger.tally.clear()
-        for seq, (reason, rule) in ledger.reasons.items():
-            log.debug("event.judged", seq=seq, reason=reason.value, rule=rule)
         for flush in flushes:
             message = flush.notification
             log.info(

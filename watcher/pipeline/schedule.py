@@ -15,6 +15,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from watcher.core.duration import Millis
 from watcher.ports import Clock
 
+GRACE_SECONDS = 1.0
+"""How long a poll may still take at the end. One that is cut off has committed nothing or everything."""
 Action = Callable[[], Awaitable[Millis | None]]
 """Something to do. What it returns is the interval until its next run, where that is to change."""
 
@@ -27,7 +29,7 @@ class Schedule:
         self._scheduler: Any = AsyncIOScheduler(
             timezone=UTC, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
         )
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Future[Millis | None]] = set()
         self._intervals: dict[str, Millis] = {}
 
     def every(self, name: str, interval: Millis, action: Action, *, first_in: Millis = 0) -> None:
@@ -43,23 +45,27 @@ class Schedule:
         self._scheduler.start()
 
     async def stop(self) -> None:
-        """Start nothing more, let what runs finish."""
+        """Start nothing more; what runs gets `GRACE_SECONDS`, then it is cut off, which every action is made for."""
         if self._scheduler.running:
             self._scheduler.pause()
         if self._running:
-            await asyncio.wait(self._running)
+            _, late = await asyncio.wait(self._running, timeout=GRACE_SECONDS)
+            for each in late:
+                each.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     async def _run(self, name: str, action: Action) -> None:
-        task = asyncio.current_task()
-        if task is None:
-            return
+        task = asyncio.ensure_future(action())
         self._running.add(task)
         try:
-            interval = await action()
+            await asyncio.wait({task})  # APScheduler would log a cancelled action as a fault
         finally:
             self._running.discard(task)
+        if task.cancelled():
+            return
+        interval = task.result()
         if interval is not None and interval != self._intervals[name]:
             self._intervals[name] = interval
             self._scheduler.reschedule_job(name, trigger=_trigger(interval))
