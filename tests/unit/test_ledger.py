@@ -580,6 +580,13 @@ def test_every_event_ends_with_one_reason(before: list[str], asked: Event, reaso
     assert desk.reasons[99] == reason
 
 
+def test_the_end_of_what_was_never_told_is_no_recovery() -> None:
+    desk = Desk([failed()])
+    desk.judge(event("created", 1, of=deployment(status="Failed"), baseline=True), now=1)
+    assert desk.judge(event("status", 2, of=deployment(), previous_status="Failed"), now=2) == []
+    assert desk.reasons[2] == (EventReason.CONDITION_ENDED, "DeploymentFailed")
+
+
 def test_the_reason_is_that_of_the_rule_a_person_would_ask_about() -> None:
     desk = Desk([stuck(), failed()])
     desk.judge(event("status", 1, of=deployment(status="Deploying")))
@@ -671,7 +678,10 @@ def test_deployments_that_are_adopted_may_be_ahead_of_the_events() -> None:
     adopt(desk, anew, down, at=10)
     desk.judge(event("attempt", 9, of=anew, previous_status="Failed", previous_build="b1"), now=9)
     desk.judge(event("status", 9, of=down, previous_status="Deployed"), now=11)
-    assert desk.heard[1:] == ["new_attempt: +DeploymentFailed (1 firing)", "first_notification: +DeploymentFailed (1 firing)"]
+    assert desk.heard[1:] == [
+        "new_attempt: +DeploymentFailed (1 firing)",
+        "first_notification: +DeploymentFailed (1 firing)",
+    ]
 
 
 def test_an_alert_whose_rule_is_no_more_ends_without_a_word_and_is_never_repeated() -> None:
@@ -872,4 +882,4 @@ def test_at_any_pace_each_failure_is_followed_by_its_news_and_the_last_word_is_t
     for at in failures:
         assert any(each.at >= at for each in told), "a failure that nobody heard of"
     for earlier, later in pairwise(told):
-        assert any(earlier.at < at <= later.at for at in failures) or later.status == "resolved", "news of nothing"
+        assert any(earlier.at <= at <= later.at for at in failures) or later.status == "resolved", "news of nothing"

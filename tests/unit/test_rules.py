@@ -189,6 +189,11 @@ def test_a_failure_is_explained_by_its_first_decisive_entry(entries: tuple[Repor
     assert decisive_error(deployment(entries=entries)) == error
 
 
+def test_a_deployment_that_has_not_failed_has_no_error_to_show() -> None:
+    (found,) = rule("Any").evaluate(event(of=deployment(entries=(ERROR,)))).holds
+    assert found.values["error"] == ""
+
+
 # ── fact rules ───────────────────────────────────────────────────────────────
 
 STATE = SourceState(project=PROJECT, last_ok=START, baselined=True)
