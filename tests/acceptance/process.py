@@ -7,6 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +21,14 @@ class Daemon:
     log: bytes = b""
     process: asyncio.subprocess.Process | None = None
     _reader: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_failure: object) -> None:
+        """Whatever becomes of a test, its daemon does not outlive it."""
+        if self.process is not None:
+            await self.kill()
 
     async def start(self) -> None:
         self.started += 1

@@ -19,6 +19,7 @@ KILLS = 50
 DAEMONS = 2
 DEPLOYMENTS = 8
 SEED = 20261124
+WORKING = 0.85
 
 
 def told(simulator: Simulator, key: str) -> tuple[Counter[tuple[str, str]], int]:
@@ -55,9 +56,13 @@ async def fail_forever(stage: Stage, kills: list[int], expected: set[tuple[str, 
         number += 1
 
 
-async def die(daemon: Daemon, kills: list[int], chance: random.Random) -> None:
+async def die(daemon: Daemon, stage: Stage, kills: list[int], chance: random.Random) -> None:
+    """Kill the daemon at random moments: mostly while it works, now and then while it is still starting."""
     for _ in range(KILLS):
-        await asyncio.wait({asyncio.create_task(daemon.process.wait())}, timeout=chance.uniform(0.3, 1.7))  # type: ignore[union-attr]  # started
+        if chance.random() < WORKING:
+            await stage.asked()
+        assert daemon.process is not None
+        await asyncio.wait({asyncio.create_task(daemon.process.wait())}, timeout=chance.uniform(0.0, 1.2))
         await daemon.kill()
         kills.append(1)
         await daemon.start()
@@ -68,16 +73,16 @@ async def run_one(simulator: Simulator, folder: Path, number: int) -> None:
     folder.mkdir()
     made = Setting(simulator.url, folder, blind_after="30s")
     made.project(key)
-    daemon = Daemon(made.write())
-    stage = Stage(simulator, key)
-    stage.create(*(f"d{n}" for n in range(DEPLOYMENTS)))
-    kills: list[int] = []
-    expected: set[tuple[str, str]] = set()
-    await daemon.start()
-    await simulator.wait_inbox(lambda found: any(each.path == f"/inbox/{key}" for each in found), 30)
-    chance = random.Random(SEED + number)
-    await asyncio.gather(fail_forever(stage, kills, expected), die(daemon, kills, chance))
-    assert await daemon.stop() == 0
+    async with Daemon(made.write()) as daemon:
+        stage = Stage(simulator, key)
+        stage.create(*(f"d{n}" for n in range(DEPLOYMENTS)))
+        kills: list[int] = []
+        expected: set[tuple[str, str]] = set()
+        await daemon.start()
+        await simulator.wait_inbox(lambda found: any(each.path == f"/inbox/{key}" for each in found), 30)
+        chance = random.Random(SEED + number)
+        await asyncio.gather(fail_forever(stage, kills, expected), die(daemon, stage, kills, chance))
+        assert await daemon.stop() == 0
     found, doubled = told(simulator, key)
     assert found == Counter(expected), f"seed {SEED}"
     assert doubled <= unknown_outcomes(daemon)

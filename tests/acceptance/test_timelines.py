@@ -8,6 +8,7 @@ import asyncio
 import random  # noqa: TID251  seeded
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,12 @@ class Stage:
             return bool(count - start > polls)
 
         await self.simulator.wait_requests(enough, PATIENCE)
+
+    async def asked(self) -> None:
+        """Wait until the daemon asks for the project once more."""
+        path = f"/{self.key}/deployments"
+        before = sum(entry.path == path for entry in self.simulator.requests)
+        await self.simulator.wait_requests(lambda found: sum(e.path == path for e in found) > before, PATIENCE)
 
     async def go(self, name: str, *statuses: str, build: str = "") -> None:
         for status in statuses:
@@ -272,8 +279,7 @@ def verify(simulator: Simulator) -> None:
 
 @pytest.mark.timeout(180)
 async def test_each_row_is_heard_exactly_so(tmp_path: Path) -> None:
-    async with serve() as simulator:
-        daemon = Daemon(setting(simulator, tmp_path))
+    async with serve() as simulator, Daemon(setting(simulator, tmp_path)) as daemon:
         await play_all(simulator, daemon, [])
         code = await daemon.stop()
         verify(simulator)
@@ -288,8 +294,7 @@ async def test_row_18_killed_at_random_moments_the_same_is_heard(tmp_path: Path)
     seed = 20261124
     chance = random.Random(seed)
     kills: list[int] = []
-    async with serve() as simulator:
-        daemon = Daemon(setting(simulator, tmp_path))
+    async with serve() as simulator, Daemon(setting(simulator, tmp_path)) as daemon:
         playing = asyncio.create_task(play_all(simulator, daemon, kills))
         while not playing.done():
             await asyncio.wait({playing}, timeout=chance.uniform(2.5, 5.0))
@@ -305,10 +310,11 @@ async def test_row_18_killed_at_random_moments_the_same_is_heard(tmp_path: Path)
 
 @pytest.mark.timeout(120)
 async def test_row_13_a_daemon_that_was_down_says_so_and_what_it_missed(tmp_path: Path) -> None:
-    async with serve() as simulator:
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(serve())
         made = Setting(simulator.url, tmp_path, blind_after="2s")
         made.project("row-13")
-        daemon = Daemon(made.write())
+        daemon = await stack.enter_async_context(Daemon(made.write()))
         stage = Stage(simulator, "row-13")
         stage.create("shop")
         await daemon.start()

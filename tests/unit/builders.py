@@ -38,6 +38,8 @@ SINK = SinkRef(id="team/webhook/0")
 RECEIVERS: Mapping[str, tuple[SinkRef, ...]] = {"team": (SINK,)}
 
 T = TypeVar("T")
+FAILED, RECOVERED = "+DeploymentFailed", "-DeploymentFailed"
+STUCK, STUCK_CRITICAL = "+DeploymentStuck", "+DeploymentStuckCritical"
 
 quick = settings(max_examples=60, deadline=None, database=None, derandomize=True)
 """Small and the same in every run; raise `max_examples` by hand to hunt."""
@@ -111,6 +113,10 @@ def _packed(found: Mapping[str, object]) -> Rule:
         resolve=resolve,  # type: ignore[arg-type]  # a list of texts
         **options,  # type: ignore[arg-type]  # options by name
     )
+
+
+MOVED = rule("Moved", events=["application"])
+"""A fact rule: tells that an application has moved."""
 
 
 def event(kind: str = "status", at: int = 0, *, seq: int = 0, of: Deployment | None = None, **fields: object) -> Event:
@@ -311,3 +317,18 @@ def warned(
     title: str = "Failed during the execution of 'postDeploy' script", application: str = "service"
 ) -> ReportEntry:
     return ReportEntry(type="Warning", title=title, application=application)
+
+
+def run(watch: Watch, *steps: str) -> list[str]:
+    """Poll once for each step, a status and after a blank its build; returns what a person hears."""
+    for step in steps:
+        status, *build = step.split()
+        watch.set(status=status, **({"build": build[0]} if build else {}))
+        watch.poll()
+    return watch.heard
+
+
+def lasting(watch: Watch, length: int) -> None:
+    """Time passes without a change."""
+    for _ in range(length // POLL):
+        watch.poll()

@@ -91,7 +91,7 @@ class Ledger:
             due, key = heapq.heappop(heap)
             alert = self.alerts.get(key)
             if alert is not None and alert.state is AlertState.PENDING and alert.due == due:
-                self.dispatch.flush_until(due)
+                self.dispatch.flush_until(due - 1)  # not `due`: what lasts equally long is told together
                 self._fire(replace(alert, observed_at=max(due, alert.observed_at)), due)
 
     def _tell(self, rule: Rule, event: Event) -> EventReason | None:
@@ -127,8 +127,11 @@ class Ledger:
         alert = self.alerts.get(key)
         if alert is None:
             return self._begin(rule, condition, event)
+        if event.baseline:  # adopted; the events that made it so may still be to come
+            return EventReason.STILL_FIRING
         build, status = _attempt(event)
         again = is_new_attempt(alert, build, status) or alert.subject != event.subject
+        again = again or (alert.silent and event.at < alert.since)
         current = replace(
             alert,
             subject=event.subject,

@@ -146,7 +146,7 @@ def signature(keys: Sequence[bytes], delivery_id: str, at_seconds: int, body: by
 def payload(notification: Notification, max_alerts: int = 0) -> dict[str, object]:
     """The event. `max_alerts` bounds the alerts spelled out (0: all); the counts stay exact."""
     shared = {**notification.group_labels, **render.shared_labels(notification)}
-    subject = render.one_line(shared.get("deployment") or notification.group_key)
+    subject = render.one_line(shared.get("deployment") or shared.get("project") or notification.group_key)
     return {
         "specversion": "1.0",
         "id": notification.id,
