@@ -90,6 +90,7 @@ class World:
         self.sink.after = lambda _: self._crash("after send")
         self.crash_points: list[str] = []
         self.rules_digest = "1"
+        self.projects: tuple[str, ...] = (PROJECT,)
         self.crash_on = ""
 
     def _crash(self, point: str) -> None:
@@ -111,7 +112,7 @@ class World:
             root=self.root,
             receivers={"team": (SinkRef(id=SINK, send_resolved=self.send_resolved),)},
             rules_digest=self.rules_digest,
-            projects=(PROJECT,),
+            projects=self.projects,
             encode=encode,
         )
         self.judge = Judge(policy, store=store, env=env, metrics=metrics, told=lambda: None)

@@ -91,7 +91,13 @@ class Daemon:
         stalled = {each.name: "stalled" for each in self.loops if now - each.alive_at > STALLED_AFTER}
         failing = {each.name: each.error for each in self.loops if each.failures}
         uncommitted = {f"observe {each.target.project}": each.error for each in self.observers if each.error}
-        return stalled | failing | uncommitted
+        hung = {
+            f"observe {each.target.project}": "hung"
+            for each in self.observers
+            if each.polling_since is not None
+            and now - each.polling_since > each.target.cadence.blind_after + STALLED_AFTER
+        }
+        return stalled | failing | uncommitted | hung
 
     def waiting(self) -> dict[str, str]:
         """What has not been tried yet since the start."""
@@ -264,15 +270,11 @@ def _plan(made: Daemon, settings: Settings) -> None:
 
 
 async def _judge(judge: Judge) -> Millis | None:
-    while await judge.run_once():
-        pass
-    return judge.next_due()
+    return 0 if await judge.run_once() else judge.next_due()
 
 
 async def _deliver(deliverer: Deliverer) -> Millis | None:
-    while await deliverer.run_once():
-        pass
-    return await deliverer.next_due()
+    return 0 if await deliverer.run_once() else await deliverer.next_due()
 
 
 async def _purge(made: Daemon, retention: Millis) -> None:

@@ -83,7 +83,7 @@ async def poll() -> None:
             json.loads(body)
 
     def client() -> DeploymentsClient:
-        access = ProjectAccess(key="bench", region="r", client_id="i", client_secret="s")  # noqa: S106  nobody's
+        access = ProjectAccess(key="bench", region="r", client_id="i", client_secret="s")
         return DeploymentsClient(access, http=cast("Http", Pages(bodies)), env=fake_env(), clean=lambda text: text)
 
     async def first() -> Listing:
@@ -107,19 +107,20 @@ async def poll() -> None:
     report(f"compare {COUNT} deployments, one changed", await best(compare), base)
 
 
+async def inserts() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        connection = sqlite3.connect(Path(folder) / "anchor.db", isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body TEXT)")
+        connection.execute("BEGIN")
+        connection.executemany("INSERT INTO rows (body) VALUES (?)", [("x" * 600,)] * EVENTS)
+        connection.execute("COMMIT")
+        connection.close()
+
+
 async def judge() -> None:
     """All of them fail in one poll: observe, judge and deliver, durably, against bare inserts of as many rows."""
-
-    async def inserts() -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            connection = sqlite3.connect(Path(folder) / "anchor.db", isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY, body TEXT)")
-            connection.execute("BEGIN")
-            connection.executemany("INSERT INTO rows (body) VALUES (?)", [("x" * 600,)] * EVENTS)
-            connection.execute("COMMIT")
-            connection.close()
 
     base = await best(inserts)
     report(f"sqlite3: insert {EVENTS} rows, one commit", base, base)

@@ -232,7 +232,7 @@ async def test_who_asks_to_be_left_alone_is(
         (502, (Outcome.REJECTED, "server_error")),
         (503, (Outcome.REJECTED, "server_error")),
         (504, (Outcome.REJECTED, "server_error")),
-        (400, (Outcome.REFUSED, "client_error")),
+        (400, (Outcome.MALFORMED, "client_error")),
         (401, (Outcome.REFUSED, "auth_error")),
         (403, (Outcome.REFUSED, "auth_error")),
         (404, (Outcome.REFUSED, "not_found")),

@@ -255,7 +255,8 @@ class Watch:
         self.now += after
         away = {f"id-{name}" for name in hidden}
         shown = {key: each for key, each in self.truth.items() if key not in away}
-        listing = Listing(deployments=shown, total=len(shown), truncated=truncated, unchanged=shown == self._shown)
+        total = 12_000 if truncated else len(shown)
+        listing = Listing(deployments=shown, total=total, truncated=truncated, unchanged=shown == self._shown)
         self._shown = shown
         absence = observation.look(self.known, listing)
         answers = {key: self.truth.get(key) for key in absence.probe}

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from tests.fakes import START
 from tests.unit.builders import HOUR, MINUTE, SECOND, quick
-from watcher.core.delivery import BUDGET, Delivery, DeliveryState, Outcome, Settlement, backoff, settle
+from watcher.core.delivery import (
+    BUDGET,
+    MALFORMED_ATTEMPTS,
+    Delivery,
+    DeliveryState,
+    Outcome,
+    Settlement,
+    backoff,
+    settle,
+)
 
 RETRIED = (Outcome.UNSENT, Outcome.REJECTED, Outcome.UNKNOWN)
 
@@ -151,8 +160,9 @@ def test_no_delivery_is_forgotten_dropped_or_hammered(
     if outcome is Outcome.DELIVERED:
         assert found == Settlement(state=DeliveryState.DELIVERED, due_at=None)
     elif found.due_at is None:
-        assert (found.state, severity == "critical") == (DeliveryState.DEAD, False)
-        assert age >= BUDGET
+        assert found.state is DeliveryState.DEAD
+        malformed = outcome is Outcome.MALFORMED and attempts >= MALFORMED_ATTEMPTS
+        assert malformed or (severity != "critical" and age >= BUDGET)
     else:
         assert found.state in {DeliveryState.PENDING, DeliveryState.HELD}
         assert 2 * SECOND <= found.due_at - now <= HOUR

@@ -220,8 +220,8 @@ def reply(status: int, body: bytes | None) -> Reply:
         (200, b"not ok", Outcome.REJECTED, "bad_answer"),
         (200, None, Outcome.UNKNOWN, "network"),
         (200, b"no_service", Outcome.REFUSED, "no_service"),
-        (400, b"invalid_payload", Outcome.REFUSED, "invalid_payload"),
-        (400, b"secret-looking words", Outcome.REFUSED, "client_error"),
+        (400, b"invalid_payload", Outcome.MALFORMED, "invalid_payload"),
+        (400, b"secret-looking words", Outcome.MALFORMED, "client_error"),
         (403, b"action_prohibited", Outcome.REFUSED, "action_prohibited"),
         (403, b"<html>", Outcome.REFUSED, "auth_error"),
         (404, b"channel_not_found", Outcome.REFUSED, "channel_not_found"),
@@ -277,7 +277,7 @@ async def test_what_slack_cannot_read_even_as_text_is_refused() -> None:
     sink = slack_over(http)
     with pytest.raises(DeliveryError) as caught:
         await sink.send(delivery(sink.render(FAILED)))
-    assert (caught.value.outcome, caught.value.reason, len(http.bodies)) == (Outcome.REFUSED, "no_text", 2)
+    assert (caught.value.outcome, caught.value.reason, len(http.bodies)) == (Outcome.MALFORMED, "no_text", 2)
 
 
 async def test_what_is_refused_for_another_reason_is_not_sent_again() -> None:

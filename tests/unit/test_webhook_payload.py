@@ -74,7 +74,7 @@ def test_an_event_says_what_it_is_about_and_when() -> None:
     assert event["source"] == "/connect-watcher/my-shop"
     assert event["subject"] == "stripe-prod"
     assert event["time"] == "2027-01-15T08:00:00Z"
-    assert payload(MIXED)["subject"] == MIXED.group_key
+    assert payload(MIXED)["subject"] == "my-shop"
 
 
 def test_an_event_without_a_project_names_its_receiver() -> None:

@@ -9,6 +9,9 @@ SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
 SCHEDULE: tuple[Millis, ...] = (2 * SECOND, 10 * SECOND, 30 * SECOND, 2 * MINUTE, 10 * MINUTE, 30 * MINUTE)
 """Waits after the first, second … failed attempt; hourly afterwards."""
 RETRY_AFTER_BOUNDS = (1 * SECOND, 1 * HOUR)
+MALFORMED_ATTEMPTS = 4
+"""How often a body that the receiver calls malformed is sent before it becomes a dead letter, whatever its severity: a
+frozen body does not get better, and what is behind it in its lane must not wait for ever."""
 BUDGET: Millis = 72 * HOUR
 """How long a delivery that is not critical is retried before it becomes a dead letter."""
 
@@ -27,13 +30,15 @@ class Outcome(StrEnum):
     """What an attempt came to.
 
     `unsent`: failed for certain before a byte of the request left. `rejected`: the receiver answered that it did not
-    take it but may later. `refused`: it will never take it as things stand. `unknown`: bytes left and no answer came.
+    take it but may later. `refused`: it takes nothing as things stand. `malformed`: it does not take this body.
+    `unknown`: bytes left and no answer came.
     """
 
     DELIVERED = "delivered"
     UNSENT = "unsent"
     REJECTED = "rejected"
     REFUSED = "refused"
+    MALFORMED = "malformed"
     UNKNOWN = "unknown"
 
 
@@ -82,6 +87,8 @@ def settle(
     """
     if outcome is Outcome.DELIVERED:
         return Settlement(state=DeliveryState.DELIVERED, due_at=None)
+    if outcome is Outcome.MALFORMED and delivery.attempts >= MALFORMED_ATTEMPTS:
+        return Settlement(state=DeliveryState.DEAD, due_at=None)
     if delivery.severity != "critical" and now - delivery.created_at >= BUDGET:
         return Settlement(state=DeliveryState.DEAD, due_at=None)
     if outcome is Outcome.REFUSED:

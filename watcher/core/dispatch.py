@@ -109,7 +109,7 @@ class Dispatch:
 
     def update(self, alert: Alert, at: Millis) -> None:
         """Tell every group that has this alert of its change."""
-        for key in list(self._homes.get(alert.key, ())):
+        for key in sorted(self._homes.get(alert.key, ())):
             self._join(key, alert)
             self._put(_scheduled(self.groups[key], self._routes[self.groups[key].route], at))
 

@@ -7,7 +7,7 @@ far as its source has been seen. While a source is blind its alerts therefore ne
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
@@ -16,7 +16,7 @@ from watcher.core.duration import Millis
 from watcher.core.event import Event, EventReason, EventType
 from watcher.core.rule import Condition, Evaluation, Rule
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Deployment
+from watcher.core.snapshot import IN_FLIGHT, Deployment
 
 _WEIGHT = {reason: weight for weight, reason in enumerate(EventReason)}
 
@@ -39,10 +39,10 @@ class Ledger:
         self._pending: dict[str, list[tuple[Millis, str]]] = {}
         self._observation: tuple[str, Millis] | None = None
 
-    def load(self, alerts: Iterable[Alert]) -> None:
-        """Take over stored alerts; those whose rule is no more end here without a word."""
+    def load(self, alerts: Iterable[Alert], projects: Container[str] | None = None) -> None:
+        """Take over stored alerts; those whose rule, or whose project, is no more end here without a word."""
         for alert in alerts:
-            if alert.rule in self._by_name:
+            if alert.rule in self._by_name and (projects is None or alert.project in projects):
                 self._put(alert, stored=True)
             else:
                 self.dispatch.forget(alert.key)
@@ -90,9 +90,14 @@ class Ledger:
         while heap and heap[0][0] <= sight:
             due, key = heapq.heappop(heap)
             alert = self.alerts.get(key)
-            if alert is not None and alert.state is AlertState.PENDING and alert.due == due:
-                self.dispatch.flush_until(due - 1)  # not `due`: what lasts equally long is told together
-                self._fire(replace(alert, observed_at=max(due, alert.observed_at)), due)
+            if alert is None or alert.due != due:
+                continue
+            self.dispatch.flush_until(due - 1)  # not `due`: what lasts equally long is told together
+            lasted = replace(alert, observed_at=max(due, alert.observed_at))
+            if alert.state is AlertState.PENDING:
+                self._fire(lasted, due)
+            else:
+                self._fire(replace(lasted, episode=alert.episode + 1), alert.starts_at, at=due)
 
     def _tell(self, rule: Rule, event: Event) -> EventReason | None:
         told = None
@@ -118,7 +123,9 @@ class Ledger:
         alert = _start(rule, condition, event)
         alert = replace(alert, episode=self.dispatch.last_episode(alert.key) + 1)
         if rule.wait > 0:
-            self._put(replace(alert, due=event.at + rule.wait))
+            # what was under way at first sight is news if it lasts; what stood already is as silent as without a `for`
+            known = event.baseline and alert.status not in IN_FLIGHT
+            self._put(replace(alert, due=event.at + rule.wait, silent=known))
             return EventReason.PENDING
         self._fire(replace(alert, silent=event.baseline), event.at)
         return EventReason.BASELINE if event.baseline else EventReason.STARTED
@@ -143,9 +150,12 @@ class Ledger:
         if alert.state is AlertState.PENDING:
             self._put(replace(current, since=event.at, due=event.at + rule.wait) if again else current)
             return EventReason.PENDING
-        if not again or rule.wait > 0 or event.baseline:
+        if not again:
             self._put(current)
             return EventReason.STILL_FIRING
+        if rule.wait > 0:  # the new attempt has to last as well
+            self._put(replace(current, silent=False, due=event.at + rule.wait))
+            return EventReason.PENDING
         news = replace(current, episode=1 if alert.silent else alert.episode + 1, silent=False, observed_at=event.at)
         self._fire(news, event.at if alert.silent else alert.starts_at, at=event.at)
         return EventReason.NEW_ATTEMPT
@@ -155,7 +165,7 @@ class Ledger:
             if alert.state is AlertState.PENDING:
                 self._remove(alert)
                 return EventReason.CONDITION_ENDED
-            self._put(replace(alert, away=True))
+            self._put(replace(alert, away=True, due=0))
             return EventReason.STILL_FIRING
         self._remove(alert)
         if alert.state is AlertState.PENDING or alert.silent:
@@ -195,7 +205,7 @@ class Ledger:
             self._leave(before)
         self.alerts[alert.key] = alert
         self._by_subject.setdefault((alert.rule, alert.project, alert.subject), set()).add(alert.key)
-        if alert.state is AlertState.PENDING:
+        if alert.due:
             heapq.heappush(self._pending.setdefault(alert.project, []), (alert.due, alert.key))
         if not stored:
             self.changed.add(alert.key)

@@ -11,6 +11,9 @@ from watcher.core.presence import Absence
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, Listing
 
+OFFSET_LIMIT = 10_000
+"""The largest offset that the API takes; a shorter list that ends early is merely a list that changed while it was read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -38,7 +41,12 @@ def look(known: Known, listing: Listing) -> Absence:
         return Absence(missing=(), suspect=False, probe=())
     if listing.unchanged and not known.absent and len(listing.deployments) == len(known.deployments):
         return Absence(missing=(), suspect=False, probe=())
-    return presence.absence(known.deployments, listing.deployments.keys(), known.state)
+    found = presence.absence(known.deployments, listing.deployments.keys(), known.state)
+    if (
+        listing.quarantined
+    ):  # what could not be read is there, so that something is missing proves nothing against the list
+        return replace(found, suspect=False, probe=found.missing[: presence.PROBES])
+    return found
 
 
 def digest(
@@ -55,7 +63,9 @@ def digest(
     state, events = sight.seen(before, now, blind_after)
     found = tuple(each for each in answers.values() if each is not None)
     absent, gone = presence.agreed(known.absent, answers, absence.missing)
-    doubtful = absence.suspect or bool(found) or presence.is_crowd_missing(state, len(absence.missing))
+    belied = bool(found) and not listing.quarantined
+    unanswered = any(key not in answers for key in absence.probe)
+    doubtful = absence.suspect or belied or unanswered or presence.is_crowd_missing(state, len(absence.missing))
     state, told = presence.suspicion(state, absence, len(known.deployments), doubtful=doubtful, at=now)
     events += told
     state, told = _cut_short(state, listing, now)
@@ -83,10 +93,11 @@ def _changes(known: Known, listing: Listing, found: tuple[Deployment, ...], stat
 
 def _cut_short(state: SourceState, listing: Listing, now: Millis) -> tuple[SourceState, list[Event]]:
     """The API lists up to an offset of 10,000; that there is more is told once, until it all fits again."""
-    if listing.truncated == state.truncated:
+    cut = listing.truncated and listing.total > OFFSET_LIMIT
+    if cut == state.truncated:
         return state, []
-    state = replace(state, truncated=listing.truncated)
-    if not listing.truncated:
+    state = replace(state, truncated=cut)
+    if not cut:
         return state, []
     event = Event(
         type=EventType.TRUNCATED,

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -10,7 +11,7 @@ from watcher.core.delivery import Delivery, DeliveryState, Outcome, Settlement, 
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.notification import Notification
-from watcher.errors import DeliveryError
+from watcher.errors import DeliveryError, StoreError
 from watcher.metrics import Metrics
 from watcher.ports import Env, Settled, Sink, Store
 
@@ -49,6 +50,7 @@ class Deliverer:
         self._decode = decode
         self._changed = changed
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unsettled: list[tuple[Settled, tuple[Event, ...]]] = []
 
     async def recover(self) -> None:
         """At the start: what was being sent when the last process died has an unknown outcome and is sent again."""
@@ -56,18 +58,33 @@ class Deliverer:
             log.warning("delivery.recovered", count=count)
 
     async def run_once(self) -> bool:
-        """Start every send that may start now; returns whether any did."""
+        """Settle what could not be settled, start every send that may start now; returns whether any did."""
+        await self._settle_all()
         now = self._env.clock.now()
         bodies: dict[str, bytes] = {}
         for place in self._places.values():
             free = PER_SINK - place.sending
             if free > 0 and place.paused_until <= now:
-                due = await self._store.due_deliveries(place.sink.id, now, free)
-                bodies |= {each.id: each.body or place.sink.render(self._decode(each.notification)) for each in due}
+                for each in await self._store.due_deliveries(place.sink.id, now, free):
+                    body = each.body or self._render(place.sink, each)
+                    bodies |= {} if body is None else {each.id: body}
         if bodies:
             for delivery in await self._store.claim(bodies, now):
                 self._start(delivery)
+        await self._settle_all()
         return bool(bodies)
+
+    def _render(self, sink: Sink, delivery: Delivery) -> bytes | None:
+        """The body of a delivery. A row that cannot be read or rendered must stop nobody else: it becomes a dead letter."""
+        try:
+            return sink.render(self._decode(delivery.notification))
+        except Exception as error:
+            log.exception("delivery.unreadable", id=delivery.id, sink=delivery.sink)
+            text = f"cannot be rendered: {type(error).__name__}"
+            dead = Settlement(state=DeliveryState.DEAD, due_at=None)
+            settled = Settled(delivery_id=delivery.id, settlement=dead, error=text)
+            self._unsettled.append((settled, self._dead_letter(delivery, text, self._env.clock.now())))
+            return None
 
     async def next_due(self) -> Millis | None:
         """When there is something to start, if nothing changes before; a full sink's next start is a change."""
@@ -86,7 +103,9 @@ class Deliverer:
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        return not late
+        with suppress(StoreError):
+            await self._settle_all()
+        return not late and not self._unsettled
 
     def _start(self, delivery: Delivery) -> None:
         self._places[delivery.sink].sending += 1
@@ -98,34 +117,47 @@ class Deliverer:
         place = self._places[delivery.sink]
         try:
             error = await _attempt(place.sink, delivery)
-            await self._settle(place, delivery, error)
+            self._conclude(place, delivery, error)
+            await self._settle_all()
+        except StoreError as error:
+            log.error("delivery.unsettled", id=delivery.id, error=str(error))  # noqa: TRY400  its text says it all
         finally:
             place.sending -= 1
             self._changed()
 
-    async def _settle(self, place: Place, delivery: Delivery, error: DeliveryError | None) -> None:
+    def _conclude(self, place: Place, delivery: Delivery, error: DeliveryError | None) -> None:
+        """Decide what follows from an attempt; it is kept until the store has taken it."""
         now = self._env.clock.now()
         outcome = error.outcome if error else Outcome.DELIVERED
         wish = error.retry_after if error else None
         settlement = settle(delivery, outcome, now, retry_after=wish, jitter=self._env.rng.random())
         if wish is not None and settlement.due_at is not None:
-            place.paused_until = max(place.paused_until, now + wish)
+            place.paused_until = max(place.paused_until, min(now + wish, settlement.due_at))
+        text = str(error) if error else ""
         settled = Settled(
-            delivery_id=delivery.id,
-            settlement=settlement,
-            unknown=outcome is Outcome.UNKNOWN,
-            error=str(error) if error else "",
+            delivery_id=delivery.id, settlement=settlement, unknown=outcome is Outcome.UNKNOWN, error=text
         )
-        events = self._dead_letter(delivery, now) if settlement.state is DeliveryState.DEAD else ()
-        await self._store.settle([settled], events, now)
+        dead = settlement.state is DeliveryState.DEAD
+        self._unsettled.append((settled, self._dead_letter(delivery, text, now) if dead else ()))
         self._report(delivery, outcome, settlement, error)
 
-    def _dead_letter(self, delivery: Delivery, now: Millis) -> tuple[Event, ...]:
+    async def _settle_all(self) -> None:
+        """Write every outcome that is not written yet, in one commit. Raises StoreError and keeps them all."""
+        batch, self._unsettled = self._unsettled, []
+        if not batch:
+            return
+        try:
+            events = [event for _, found in batch for event in found]
+            await self._store.settle([settled for settled, _ in batch], events, self._env.clock.now())
+        except BaseException:
+            self._unsettled = batch + self._unsettled
+            raise
+
+    def _dead_letter(self, delivery: Delivery, error: str, now: Millis) -> tuple[Event, ...]:
         """A dead letter is told as an event of its own, unless it was itself such a message."""
-        alerts = self._decode(delivery.notification).alerts
-        if all(each.labels.get("alertname") == "DeadLetter" for each in alerts):
+        if b'"alertname":"DeadLetter"' in delivery.notification:
             return ()
-        fields = {"sink": delivery.sink, "count": "1"}
+        fields = {"sink": delivery.sink, "count": "1", "error": error}
         return (Event(type=EventType.DEAD_LETTER, project="", source="outbox", at=now, sight=now, fields=fields),)
 
     def _report(

@@ -88,7 +88,7 @@ class Judge:
         rows = await self._store.load_ledger()
         ledger = Ledger(policy.rules, Dispatch(policy.root, policy.receivers, external_url=policy.external_url))
         ledger.dispatch.load(rows.groups)
-        ledger.load(rows.alerts)
+        ledger.load(rows.alerts, policy.projects)
         self._cursor = rows.cursor
         self._rules_before = rows.meta.get(RULES_KEY)
         return ledger

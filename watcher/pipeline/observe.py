@@ -1,12 +1,13 @@
 """Observe: poll one project and commit what happened. It judges nothing."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import structlog
 
-from watcher.core import cadence, observation, sight
+from watcher.core import cadence, duration, observation, sight
 from watcher.core.cadence import Cadence
 from watcher.core.duration import Millis
 from watcher.core.event import Event
@@ -21,8 +22,12 @@ from watcher.ports import DeploymentSource, Env, Observation, Store
 log = structlog.get_logger(__name__)
 
 SOURCE = "deployments"
+SHORTEST_WAIT: Millis = 1_000
 BUSY_FOR: Millis = 3_600_000
 """How long one Deployment under way is worth fast polling; after that it is stuck and normal polling will do."""
+SHORTEST_PATIENCE: Millis = 1_000
+_OF_ONE_RECORD = frozenset({Blindness.UNREADABLE, Blindness.NOT_FOUND})
+"""Failures of a single read that say nothing about the reads after it."""
 _REFUSALS = {
     Blindness.CREDENTIALS: "credentials",
     Blindness.FORBIDDEN: "definite",
@@ -49,6 +54,7 @@ class Observer:
         self.target = target
         self.attempted = False
         self.error = ""
+        self.polling_since: Millis | None = None
         self._store = store
         self._env = env
         self._metrics = metrics
@@ -66,11 +72,23 @@ class Observer:
             await self._assess(known)
             return
         started = self._env.clock.monotonic()
+        self.polling_since = started
+        limit = self._patience(known)
+        patience = asyncio.timeout(limit / 1000)
         try:
-            listing = await self.target.source.list()
-            await self._seen(known, listing)
+            async with patience:
+                listing = await self.target.source.list()
+                answers = await self._probe(observation.look(known, self._believable(listing)))
+            await self._seen(known, listing, answers)
         except SourceError as error:
             await self._failed(known, error)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            text = f"the whole poll took longer than {duration.rough(limit)}"
+            await self._failed(known, SourceError(text, Blindness.TIMEOUT))
+        finally:
+            self.polling_since = None
         self._metrics.poll_duration.labels(SOURCE).observe((self._env.clock.monotonic() - started) / 1000)
         self.attempted = True
 
@@ -98,7 +116,9 @@ class Observer:
         wait = cadence.interval(self.target.cadence, state, busy=busy, jitter=jitter, refused=self._refused)
         wait = max(wait, self._not_before - now)
         deadline = cadence.blind_at(self.target.cadence, state)
-        return wait if deadline is None else max(min(wait, deadline - now), 1)
+        if deadline is None or deadline <= now:
+            return wait
+        return min(wait, max(deadline - now, SHORTEST_WAIT))
 
     async def _load(self) -> Known:
         if self._known is None:
@@ -114,15 +134,26 @@ class Observer:
             self._metrics.count_deployments(target.project, deployments.values())
         return self._known
 
-    async def _seen(self, known: Known, listing: Listing) -> None:
+    def _patience(self, known: Known) -> Millis:
+        """How long a whole poll may take: never past the moment at which the source would have to be called blind."""
+        deadline = cadence.blind_at(self.target.cadence, known.state)
+        limit = self.target.cadence.blind_after
+        left = limit if deadline is None else deadline - self._env.clock.now()
+        return max(min(limit, left), SHORTEST_PATIENCE) if left > 0 else max(limit, SHORTEST_PATIENCE)
+
+    def _believable(self, listing: Listing) -> Listing:
+        """`unchanged` is relative to the listing before, which may never have been committed."""
         if not self._committed:
-            # "unchanged" is relative to the listing before, which may never have been committed
             listing = replace(listing, unchanged=False)
+        return listing
+
+    async def _seen(self, known: Known, listing: Listing, answers: dict[str, Deployment | None]) -> None:
+        listing = self._believable(listing)
         self._committed = False
         absence = observation.look(known, listing)
-        answers = await self._probe(absence)
         now = self._env.clock.now()
         found = observation.digest(known, listing, absence, answers, now, blind_after=self.target.cadence.blind_after)
+        self._known = None  # should the commit fail, what it left is read again
         await self._store.commit_observation(
             Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=found.events)
         )
@@ -151,7 +182,8 @@ class Observer:
                 answers[key] = await self.target.source.get(key)
             except SourceError as error:
                 log.warning("probe.failed", project=self.target.project, deployment=key, error=str(error))
-                break
+                if error.kind not in _OF_ONE_RECORD:
+                    break
         return answers
 
     async def _failed(self, known: Known, error: SourceError) -> None:

@@ -49,8 +49,12 @@ _BY_STATUS: dict[int, tuple[Outcome, Reason]] = {
     401: (Outcome.REFUSED, Reason.AUTH_ERROR),
     403: (Outcome.REFUSED, Reason.AUTH_ERROR),
     404: (Outcome.REFUSED, Reason.NOT_FOUND),
+    400: (Outcome.MALFORMED, Reason.CLIENT_ERROR),
     408: (Outcome.REJECTED, Reason.TIMEOUT),
     410: (Outcome.REFUSED, Reason.GONE),
+    413: (Outcome.MALFORMED, Reason.TOO_LARGE),
+    415: (Outcome.MALFORMED, Reason.CLIENT_ERROR),
+    422: (Outcome.MALFORMED, Reason.CLIENT_ERROR),
     425: (Outcome.REJECTED, Reason.RATE_LIMITED),
     429: (Outcome.REJECTED, Reason.RATE_LIMITED),
 }

@@ -119,14 +119,14 @@ def verdict(reply: Reply) -> DeliveryError | None:
         return None
     if said in _WORDS and reply.status < 500:  # noqa: PLR2004  a server's own error is not for good
         text = f"{reply.host} refused with status {reply.status}: {said}"
-        return DeliveryError(text, Outcome.REFUSED, reason=said)
+        return DeliveryError(text, Outcome.MALFORMED if said in _UNREADABLE else Outcome.REFUSED, reason=said)
     text = f"{reply.host} answered with status {reply.status}, but with something else than Slack's ok"
     return refusal(reply) or DeliveryError(text, Outcome.REJECTED, reason=Reason.BAD_ANSWER)
 
 
 def is_unreadable(error: DeliveryError) -> bool:
     """Whether Slack refused the form of a message rather than the message."""
-    return error.outcome is Outcome.REFUSED and error.reason in _UNREADABLE | {Reason.CLIENT_ERROR}
+    return error.outcome is Outcome.MALFORMED
 
 
 def plain(body: bytes) -> bytes:

@@ -1,0 +1,162 @@
+"""What goes wrong inside: a store that fails at a bad moment, a row that cannot be read, a poll that hangs.
+
+On virtual time; a fault is injected at a port, and a person must hear what they would have heard without it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from tests.fakes import FakeClock, deployment
+from tests.integration.test_timelines import FAILED, RECOVERED, WATCHING, begin, failed, statuses
+from tests.world import HOUR, MINUTE, SECOND, World, builtin_rules
+from watcher.core.delivery import Outcome
+from watcher.core.snapshot import Deployment, Listing
+from watcher.errors import Blindness, DeliveryError, SourceError, StoreError
+from watcher.store import inline, open_store
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    store = await open_store("sqlite://", clock=FakeClock(), run=inline)
+    yield World(store)
+    await store.close()
+
+
+def broken_once(world: World, verb: str) -> None:
+    """Let the next use of a verb of the store fail, as a full disk does."""
+    sound = getattr(world.store, verb)
+
+    async def fail(*_: object, **__: object) -> object:
+        setattr(world.store, verb, sound)
+        raise StoreError("no space left")
+
+    setattr(world.store, verb, fail)
+
+
+async def test_an_outcome_that_could_not_be_written_is_written_later_and_its_lane_goes_on(world: World) -> None:
+    await begin(world)
+    broken_once(world, "settle")
+    await statuses(world, "Failed", build="b2")
+    await statuses(world, "Deployed", build="b3")
+    assert world.heard == [WATCHING, FAILED, RECOVERED]
+    assert len(world.sink.sent) == 3
+
+
+@pytest.mark.parametrize("verb", ["commit_observation", "commit_judgement", "claim"])
+async def test_a_commit_that_failed_is_made_up_for(world: World, verb: str) -> None:
+    await begin(world)
+    world.api.set("shop", status="Failed", build="b2")
+    world.clock.at += world.interval
+    broken_once(world, verb)
+    with pytest.raises(StoreError):
+        await world.observer.poll()
+        await world.settle()
+    await world.run(2 * world.interval)
+    assert world.heard == [WATCHING, FAILED]
+
+
+async def test_a_message_that_cannot_be_rendered_stops_nobody_and_is_told_as_a_dead_letter(world: World) -> None:
+    await begin(world, deployment(), deployment("other"))
+    sound = world.sink.encode
+
+    def render(message: object) -> bytes:
+        if getattr(message, "group_labels", {}).get("deployment") == "shop":
+            raise ValueError("not in this life")
+        return sound(message)  # type: ignore[arg-type]  # a Notification
+
+    world.sink.encode = render
+    world.api.set("other", status="Failed", build="b2")
+    await statuses(world, "Failed", build="b2")
+    await world.run(world.interval)
+    assert world.heard == [WATCHING, FAILED, "firing DeadLetter"]
+    assert world.messages[1].group_labels["deployment"] == "other"
+
+
+async def test_a_body_that_the_receiver_calls_malformed_does_not_block_what_is_behind_it(world: World) -> None:
+    await begin(world)
+    refused: list[str] = []
+
+    def refuse(delivery: object) -> None:
+        if b'"DeploymentFailed"' in delivery.notification and b'"status":"firing"' in delivery.notification:  # type: ignore[attr-defined]  # a Delivery
+            refused.append(delivery.id)  # type: ignore[attr-defined]  # a Delivery
+            raise DeliveryError("status 400", Outcome.MALFORMED, reason="client_error")
+
+    world.sink.before = refuse
+    await statuses(world, "Failed", build="b2")
+    await world.run(10 * MINUTE)
+    await statuses(world, "Deployed", build="b3")
+    assert len(refused) == 4
+    assert world.heard == [WATCHING, "firing DeadLetter", RECOVERED]
+
+
+async def test_a_project_that_is_no_longer_watched_is_no_longer_told_of(world: World) -> None:
+    await failed(world)
+    world.projects = ()
+    await world.boot()
+    world.clock.at += 10 * HOUR
+    await world.settle()
+    assert world.heard == [WATCHING, FAILED]
+
+
+async def test_a_poll_that_hangs_is_cut_off_and_counts_as_a_failed_one(world: World) -> None:
+    await begin(world)
+
+    async def hang() -> Listing:
+        raise TimeoutError
+
+    world.api.list = hang  # type: ignore[method-assign]  # the API, not the program
+    with pytest.raises(TimeoutError):
+        await world.observer.poll()
+    assert world.observer.polling_since is None
+
+    async def never() -> Listing:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    world.api.list = never  # type: ignore[method-assign]  # the API, not the program
+    target = world.observer.target
+    world.observer.target = replace(target, cadence=replace(target.cadence, blind_after=10))
+    await world.observer.poll()
+    assert world.observer.next_in() > 0
+
+
+async def test_one_missing_deployment_that_cannot_be_read_does_not_hide_the_end_of_another(world: World) -> None:
+    await begin(world, deployment(), deployment("a"), deployment("other"))
+    sound = world.api.get
+
+    async def get(deployment_id: str) -> Deployment | None:
+        if deployment_id == "id-a":
+            raise SourceError("garbage", Blindness.UNREADABLE)
+        return await sound(deployment_id)
+
+    world.api.get = get  # type: ignore[method-assign]  # the API, not the program
+    world.api.remove("a")
+    world.api.remove("shop")
+    await world.run(4 * world.interval)
+    assert "firing DeploymentVanished" in world.heard
+
+
+async def test_records_that_cannot_be_read_are_not_taken_for_a_disappearance(world: World) -> None:
+    await begin(world, *(deployment(f"d{n}") for n in range(10)))
+    world.api.hidden = True
+    sound = world.api.list
+
+    async def listed() -> Listing:
+        return replace(await sound(), quarantined=10, unchanged=False)
+
+    world.api.list = listed  # type: ignore[method-assign]  # the API, not the program
+    await world.run(6 * world.interval)
+    assert world.heard == [WATCHING]
+
+
+async def test_what_stood_at_first_sight_is_silent_also_for_a_rule_that_waits(world: World) -> None:
+    slow = [rule for rule in builtin_rules() if rule.name != "DeploymentFailed"]
+    failing = next(rule for rule in builtin_rules() if rule.name == "DeploymentFailed")
+    failing = type(failing)(replace(failing.spec, wait=60 * SECOND))  # type: ignore[attr-defined, call-arg]  # a StateRule
+    world.rules = [*slow, failing]
+    await begin(world, deployment(status="Failed"), deployment("other", "Deploying"))
+    await world.run(25 * MINUTE)
+    assert world.heard == [WATCHING, "firing DeploymentStuck"]
