@@ -90,6 +90,7 @@ class World:
         self.sink.after = lambda _: self._crash("after send")
         self.crash_points: list[str] = []
         self.rules_digest = "1"
+        self.sink_id = SINK
         self.projects: tuple[str, ...] = (PROJECT,)
         self.crash_on = ""
 
@@ -110,14 +111,14 @@ class World:
         policy = Policy(
             rules=self.rules,
             root=self.root,
-            receivers={"team": (SinkRef(id=SINK, send_resolved=self.send_resolved),)},
+            receivers={"team": (SinkRef(id=self.sink_id, send_resolved=self.send_resolved),)},
             rules_digest=self.rules_digest,
             projects=self.projects,
             encode=encode,
         )
         self.judge = Judge(policy, store=store, env=env, metrics=metrics, told=lambda: None)
         self.deliverer = Deliverer(
-            {SINK: self.sink}, store=store, env=env, metrics=metrics, decode=decode, changed=lambda: None
+            {self.sink_id: self.sink}, store=store, env=env, metrics=metrics, decode=decode, changed=lambda: None
         )
         await self.deliverer.recover()
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 DRAIN_SECONDS = 20.0
 """How long sends under way may still take after SIGTERM; Kubernetes gives 30 s by default."""
+LOOKUPS = 32
+"""Threads for name look-ups: a sink whose name server hangs must not keep the API's name from being found."""
 STALLED_AFTER: Millis = 60_000
 PURGE_EVERY: Millis = 3_600_000
 PURGE_BATCH = 1_000
@@ -46,11 +49,21 @@ COUNT_EVERY: Millis = 5_000
 
 
 class SystemClock:
-    """The time of this machine. It cannot be set."""
+    """The time of this machine. It cannot be set, and within a process it never goes back.
+
+    A wall clock that is set back would freeze everything that is due until it has caught up; this one goes on at its
+    own pace until then. One that is set forward, as after a sleep of the machine, is followed at once.
+    """
+
+    def __init__(self) -> None:
+        self._ahead: Millis = 0
 
     def now(self) -> Millis:
         """Milliseconds since the epoch."""
-        return time.time_ns() // 1_000_000  # noqa: TID251  the production clock
+        monotonic = self.monotonic()
+        wall = time.time_ns() // 1_000_000  # noqa: TID251  the production clock
+        self._ahead = max(self._ahead, wall - monotonic)
+        return monotonic + self._ahead
 
     def monotonic(self) -> Millis:
         """Milliseconds that never go back."""
@@ -119,6 +132,7 @@ async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Re
         ConfigError: something in the configuration cannot be used, such as a secret's file.
         StoreError: the database cannot be used.
     """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup"))
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store.url, clock=env.clock)
         stack.push_async_callback(store.close)

@@ -21,7 +21,7 @@ TRACEBACK_LIMIT = 32_768
 """Characters of a traceback; the end of it, where the error stands, is the part to keep."""
 _DEPTH = 6
 _ITEMS = 200
-_CHATTY = ("apscheduler", "asyncio", "aiohttp.access")
+_CHATTY = ("asyncio", "aiohttp.access")
 _FIRST = ("timestamp", "level", "logger", "event")
 _TRACES = frozenset({"exception", "stack"})
 
@@ -59,6 +59,7 @@ def configure(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(severity)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(severity if severity < logging.INFO else max(severity, logging.WARNING))
     logging.captureWarnings(capture=True)

@@ -1,7 +1,7 @@
 """The ports: what the pipeline needs from the world, one Protocol each. Implementations live above and beside it."""
 
 import random  # noqa: TID251  the one place where chance enters, as a type
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -177,6 +177,10 @@ class Store(Protocol):
 
     async def recover_claims(self, now: Millis) -> int:
         """After a crash: deliveries that were being sent become pending again, with an unknown outcome; returns how many."""
+        ...
+
+    async def abandon(self, sinks: Collection[str], now: Millis) -> Mapping[str, int]:
+        """Make dead letters of what waits for any other sink than these, each told as an event; returns how many by sink."""
         ...
 
     async def outbox(self) -> OutboxStats:

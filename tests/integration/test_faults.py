@@ -11,7 +11,7 @@ import pytest
 
 from tests.fakes import FakeClock, deployment
 from tests.integration.test_timelines import FAILED, RECOVERED, WATCHING, begin, failed, statuses
-from tests.world import HOUR, MINUTE, SECOND, World, builtin_rules
+from tests.world import HOUR, MINUTE, SECOND, World, builtin_rules, flat_route
 from watcher.core.delivery import Outcome
 from watcher.core.snapshot import Deployment, Listing
 from watcher.errors import Blindness, DeliveryError, SourceError, StoreError
@@ -160,3 +160,65 @@ async def test_what_stood_at_first_sight_is_silent_also_for_a_rule_that_waits(wo
     await begin(world, deployment(status="Failed"), deployment("other", "Deploying"))
     await world.run(25 * MINUTE)
     assert world.heard == [WATCHING, "firing DeploymentStuck"]
+
+
+async def test_a_sink_that_refuses_everything_is_told_of_and_so_is_its_return(world: World) -> None:
+    await begin(world)
+
+    def refuse(_: object) -> None:
+        raise DeliveryError("status 404", Outcome.REFUSED, reason="not_found")
+
+    world.sink.before = refuse
+    await statuses(world, "Failed", build="b2")
+    world.sink.before = lambda _: None
+    await world.run(2 * HOUR)
+    assert sorted(world.heard) == sorted([WATCHING, FAILED, "firing SinkRefusing", "resolved SinkRefusing"])
+
+
+async def test_what_waits_for_a_sink_that_is_no_more_is_told_to_those_that_are(world: World) -> None:
+    await begin(world)
+
+    def refuse(_: object) -> None:
+        raise DeliveryError("status 503", Outcome.REJECTED, reason="server_error")
+
+    world.sink.before = refuse
+    await statuses(world, "Failed", build="b2")
+    world.sink.before = lambda _: None
+    world.sink.id = world.sink_id = "team/recording/1"
+    await world.boot()
+    await world.run(world.interval)
+    assert world.heard == [WATCHING, "firing DeadLetter"]
+    text = world.messages[-1].alerts[0].annotations["summary"]
+    assert text.endswith("this sink is no longer configured")
+    assert "1 undelivered message(s) for team/recording/0" in text
+
+
+async def test_what_was_planned_before_the_clock_was_set_back_is_told_all_the_same(world: World) -> None:
+    world.root = flat_route("project", "deployment", group_wait=MINUTE, group_interval=5 * MINUTE)
+    await begin(world, deployment(), deployment("other"))
+    await world.run(2 * MINUTE)
+    world.api.set("other", status="Deploying", build="b2")
+    await statuses(world, "Failed", build="b2")
+    world.clock.at -= 24 * HOUR
+    await world.boot()
+    await world.run(30 * MINUTE)
+    assert world.heard[:2] == [WATCHING, FAILED]
+    assert "firing DeploymentStuck" in world.heard
+
+
+async def test_a_wall_clock_that_is_set_back_between_two_processes_freezes_nothing(world: World) -> None:
+    await begin(world)
+
+    def refuse(_: object) -> None:
+        raise DeliveryError("status 503", Outcome.REJECTED, reason="server_error")
+
+    world.sink.before = refuse
+    await statuses(world, "Failed", build="b2")
+    world.sink.before = lambda _: None
+    world.clock.at -= 24 * HOUR
+    await world.boot()
+    await world.run(2 * world.interval)
+    assert world.heard == [WATCHING, FAILED]
+    world.api.fail()
+    await world.run(10 * MINUTE)
+    assert world.heard[-1] == "firing SourceBlind"

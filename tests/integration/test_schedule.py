@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.fakes import FakeClock
 from watcher.app import SystemClock
 from watcher.pipeline.schedule import Schedule
 
@@ -67,3 +68,23 @@ async def test_at_the_end_what_runs_may_finish_and_what_hangs_is_cut_off() -> No
         await schedule.stop()
     assert finished.is_set()
     assert cut.is_set()
+
+
+async def test_what_is_overdue_by_the_monotonic_clock_is_started_although_the_wall_clock_was_set_back() -> None:
+    clock = FakeClock()
+    schedule, ran = Schedule(clock), asyncio.Event()
+
+    async def action() -> None:
+        ran.set()
+
+    clock.at = SystemClock().now() + 3_600_000  # planned by a clock an hour ahead of the wall
+    schedule.every("poll", 30_000, action)
+    clock.at -= 3_600_000
+    schedule._scheduler.start()
+    schedule.start_overdue()
+    assert not ran.is_set()
+    clock.at += 3_700_000
+    schedule.start_overdue()
+    async with asyncio.timeout(5):
+        await ran.wait()
+    await schedule.stop()

@@ -82,9 +82,9 @@ def test_an_event_is_one_line_of_json_with_its_fields() -> None:
 
 def test_the_standard_librarys_records_come_out_the_same_way() -> None:
     out = configured()
-    logging.getLogger("apscheduler.executors.default").warning("ran %s times", 3)
+    logging.getLogger("somebody.else").warning("ran %s times", 3)
     line = only(out)
-    assert (line["level"], line["logger"], line["event"]) == ("warning", "apscheduler.executors.default", "ran 3 times")
+    assert (line["level"], line["logger"], line["event"]) == ("warning", "somebody.else", "ran 3 times")
 
 
 def test_warnings_come_out_the_same_way() -> None:
@@ -95,7 +95,7 @@ def test_warnings_come_out_the_same_way() -> None:
     assert "careful with <secret>" in only(out)["event"]
 
 
-@pytest.mark.parametrize("name", ["apscheduler", "asyncio", "aiohttp.access"])
+@pytest.mark.parametrize("name", ["asyncio", "aiohttp.access"])
 def test_chatty_libraries_speak_from_warning_on_unless_debugging(name: str) -> None:
     out = configured()
     logging.getLogger(name).info("chatter")

@@ -38,6 +38,10 @@ def problems(tree: Tree, pack_rules: Iterable[str]) -> Said:
     yield from _twice(tree, "projects", "key", "is watched by {first} already; one daemon watches a project once")
     yield from _twice(tree, "receivers", "name", "is the name of {first} already")
     yield from rule_problems(tree)
+    for at, project in listed(tree, "projects"):
+        blind, poll = _length(project.get("blind_after"), -1), _length(project.get("poll_interval"), 30_000)
+        if 0 <= blind <= poll:
+            yield ("projects", at, "blind_after"), f"must be longer than poll_interval, which is {duration.text(poll)}"
     names = {str(rule.get("name")) for _, rule in listed(tree, "rules")} | set(pack_rules)
     for at, name in enumerate(_strings(tree.get("disable_rules"))):
         if name not in names:

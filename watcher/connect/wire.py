@@ -208,7 +208,7 @@ def _looks_like(body: bytes) -> str:
 
 
 def _deployment(wire: DeploymentWire, project: str, clean: Clean) -> Deployment | None:
-    status = _word(wire.status, STATUS)
+    status = clean(_word(wire.status, STATUS))
     if not status or not wire.id or not _ID.fullmatch(wire.id):
         return None
     connector = wire.connector or ConnectorWire()
@@ -217,12 +217,12 @@ def _deployment(wire: DeploymentWire, project: str, clean: Clean) -> Deployment 
         id=wire.id,
         project=project,
         status=status,
-        key=_word(wire.key),
-        type=_word(wire.type),
+        key=clean(_word(wire.key)),
+        type=clean(_word(wire.type)),
         version=_number(wire.version),
-        region=_word(wire.deployed_region),
+        region=clean(_word(wire.deployed_region)),
         connector_id=_word(connector.id),
-        connector_key=_word(connector.key),
+        connector_key=clean(_word(connector.key)),
         connector_name=_text(connector.name, SHORT, clean),
         connector_version=_number(connector.version),
         build=_word(build.id),

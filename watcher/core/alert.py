@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from watcher.core.duration import Millis
@@ -63,6 +63,13 @@ def identity(rule: str, labels: Mapping[str, str], own: Mapping[str, str], by: I
     """The label set that an alert of `rule` on a subject with `labels` has: identity labels, then the rule's own."""
     chosen = {name: labels[name] for name in (*IDENTITY, *by) if labels.get(name)}
     return {"alertname": rule, **chosen, **{name: value for name, value in own.items() if value}}
+
+
+def rewound(alert: Alert, now: Millis) -> Alert:
+    """The alert without a beginning to come, which was written before the clock was set back."""
+    if alert.since <= now or not alert.due:
+        return alert
+    return replace(alert, since=now, due=now + max(alert.due - alert.since, 0))
 
 
 def is_new_attempt(alert: Alert, attempt: str, status: str) -> bool:

@@ -26,6 +26,8 @@ class EventType(StrEnum):
     UNKNOWN = "unknown"
     TRUNCATED = "truncated"
     DEAD_LETTER = "dead_letter"
+    REFUSING = "refusing"
+    ACCEPTING = "accepting"
 
 
 SOURCE_EVENTS = frozenset(
@@ -38,6 +40,8 @@ SOURCE_EVENTS = frozenset(
         EventType.UNKNOWN,
         EventType.TRUNCATED,
         EventType.DEAD_LETTER,
+        EventType.REFUSING,
+        EventType.ACCEPTING,
     }
 )
 
@@ -87,6 +91,12 @@ class Event:
     def subject(self) -> str:
         """What the event is about: a Deployment's id, else the source."""
         return self.deployment.id if self.deployment else self.source
+
+
+def about_sink(kind: EventType, sink: str, at: Millis, *, count: int = 1, error: str = "") -> Event:
+    """A fact about a sink: it refuses, it accepts again, or messages for it were given up. No project is involved."""
+    fields = {"sink": sink, "count": str(count), "error": error}
+    return Event(type=kind, project="", source=sink, at=at, sight=at, fields=fields)
 
 
 def whole_observations(events: Sequence[Event]) -> Sequence[Event]:

@@ -1,7 +1,7 @@
 """Groups: which alerts are told together to one receiver, and the decision whether to tell them now."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watcher.core.alert import Alert, AlertState
 from watcher.core.duration import Millis
@@ -34,6 +34,15 @@ class Group:
     flush: int = 0
     flushed_at: Millis | None = None
     due: Millis | None = None
+
+
+def rewound(group: Group, now: Millis) -> Group:
+    """The group without times to come: those were written before the clock was set back, and nothing may wait for them."""
+    last = max(group.created_at, group.flushed_at or 0)
+    if last <= now:
+        return group
+    flushed_at = None if group.flushed_at is None else min(group.flushed_at, now)
+    return replace(group, flushed_at=flushed_at, due=now)
 
 
 def is_fresh(alert: Alert, told: Told | None) -> bool:

@@ -9,7 +9,7 @@ import structlog
 
 from watcher.core.delivery import Delivery, DeliveryState, Outcome, Settlement, settle
 from watcher.core.duration import Millis
-from watcher.core.event import Event, EventType
+from watcher.core.event import Event, EventType, about_sink
 from watcher.core.notification import Notification
 from watcher.errors import DeliveryError, StoreError
 from watcher.metrics import Metrics
@@ -23,11 +23,16 @@ PER_SINK = 4
 
 @dataclass(slots=True)
 class Place:
-    """One sink, its sends under way, and until when it asked to be left alone."""
+    """One sink, its sends under way, and until when it asked to be left alone.
+
+    `refusing` is unknown (`None`) at the start: the process before may have said that it was, so the first message that
+    it takes says that it is not.
+    """
 
     sink: Sink
     sending: int = 0
     paused_until: Millis = 0
+    refusing: bool | None = None
 
 
 class Deliverer:
@@ -53,9 +58,15 @@ class Deliverer:
         self._unsettled: list[tuple[Settled, tuple[Event, ...]]] = []
 
     async def recover(self) -> None:
-        """At the start: what was being sent when the last process died has an unknown outcome and is sent again."""
-        if count := await self._store.recover_claims(self._env.clock.now()):
+        """At the start: what was being sent when the last process died has an unknown outcome and is sent again.
+
+        What waits for a sink that is no longer configured becomes a dead letter, and is told to those that are.
+        """
+        now = self._env.clock.now()
+        if count := await self._store.recover_claims(now):
             log.warning("delivery.recovered", count=count)
+        for sink, abandoned in (await self._store.abandon(self._places.keys(), now)).items():
+            log.warning("delivery.abandoned", sink=sink, count=abandoned)
 
     async def run_once(self) -> bool:
         """Settle what could not be settled, start every send that may start now; returns whether any did."""
@@ -137,9 +148,20 @@ class Deliverer:
         settled = Settled(
             delivery_id=delivery.id, settlement=settlement, unknown=outcome is Outcome.UNKNOWN, error=text
         )
-        dead = settlement.state is DeliveryState.DEAD
-        self._unsettled.append((settled, self._dead_letter(delivery, text, now) if dead else ()))
+        events = self._about_sink(place, settlement.state, text, now)
+        if settlement.state is DeliveryState.DEAD:
+            events += self._dead_letter(delivery, text, now)
+        self._unsettled.append((settled, events))
         self._report(delivery, outcome, settlement, error)
+
+    def _about_sink(self, place: Place, state: DeliveryState, error: str, now: Millis) -> tuple[Event, ...]:
+        """A sink that begins to refuse everything is told through the others, and so is its return."""
+        refusing = {DeliveryState.HELD: True, DeliveryState.DELIVERED: False}.get(state, place.refusing)
+        if refusing == place.refusing:
+            return ()
+        place.refusing = refusing
+        kind = EventType.REFUSING if refusing else EventType.ACCEPTING
+        return (about_sink(kind, place.sink.id, now, error=error),)
 
     async def _settle_all(self) -> None:
         """Write every outcome that is not written yet, in one commit. Raises StoreError and keeps them all."""
@@ -157,8 +179,7 @@ class Deliverer:
         """A dead letter is told as an event of its own, unless it was itself such a message."""
         if b'"alertname":"DeadLetter"' in delivery.notification:
             return ()
-        fields = {"sink": delivery.sink, "count": "1", "error": error}
-        return (Event(type=EventType.DEAD_LETTER, project="", source="outbox", at=now, sight=now, fields=fields),)
+        return (about_sink(EventType.DEAD_LETTER, delivery.sink, now, error=error),)
 
     def _report(
         self, delivery: Delivery, outcome: Outcome, settlement: Settlement, error: DeliveryError | None

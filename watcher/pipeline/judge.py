@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from watcher.core import alert, group
 from watcher.core.delivery import Delivery
 from watcher.core.dispatch import Dispatch, Flush, SinkRef
 from watcher.core.duration import Millis
@@ -87,8 +88,10 @@ class Judge:
         policy = self._policy
         rows = await self._store.load_ledger()
         ledger = Ledger(policy.rules, Dispatch(policy.root, policy.receivers, external_url=policy.external_url))
-        ledger.dispatch.load(rows.groups)
-        ledger.load(rows.alerts, policy.projects)
+        now = self._env.clock.now()
+        ledger.dispatch.load(group.rewound(each, now) for each in rows.groups)
+        known = (*policy.projects, "")  # alerts about sinks have no project
+        ledger.load((alert.rewound(each, now) for each in rows.alerts), known)
         self._cursor = rows.cursor
         self._rules_before = rows.meta.get(RULES_KEY)
         return ledger

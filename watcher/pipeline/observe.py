@@ -128,7 +128,8 @@ class Observer:
                 state = SourceState(project=target.project, region=target.region, since=self._env.clock.now())
                 await self._store.commit_observation(Observation(source=state))
             deployments = {each.id: each for each in await self._store.load_deployments(target.project)}
-            self._known = Known(state=replace(state, region=target.region), deployments=deployments)
+            last_ok = min(state.last_ok, self._env.clock.now())  # the clock may have been set back since
+            self._known = Known(state=replace(state, region=target.region, last_ok=last_ok), deployments=deployments)
             self._note_busy(deployments.values())
             self._metrics.source_blind.labels(target.project, SOURCE).set(state.blind)
             self._metrics.count_deployments(target.project, deployments.values())

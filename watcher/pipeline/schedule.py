@@ -15,6 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from watcher.core.duration import Millis
 from watcher.ports import Clock
 
+WATCH_EVERY: Millis = 5_000
 GRACE_SECONDS = 1.0
 """How long a poll may still take at the end. One that is cut off has committed nothing or everything."""
 Action = Callable[[], Awaitable[Millis | None]]
@@ -31,11 +32,15 @@ class Schedule:
         )
         self._running: set[asyncio.Future[Millis | None]] = set()
         self._intervals: dict[str, Millis] = {}
+        self._started: dict[str, Millis] = {}
+        self._active: set[str] = set()
+        self._watching: asyncio.Task[None] | None = None
 
     def every(self, name: str, interval: Millis, action: Action, *, first_in: Millis = 0) -> None:
         """Run `action` every `interval` milliseconds, the first time after `first_in`."""
         first = datetime.fromtimestamp((self._clock.now() + first_in) / 1000, UTC)
         self._intervals[name] = interval
+        self._started[name] = self._clock.monotonic() + first_in - interval
         self._scheduler.add_job(
             self._run, _trigger(interval), args=(name, action), id=name, name=name, next_run_time=first
         )
@@ -43,9 +48,25 @@ class Schedule:
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()
+        self._watching = asyncio.get_running_loop().create_task(self._watch(), name="schedule watch")
+
+    async def _watch(self) -> None:
+        """Start what is overdue by the monotonic clock: APScheduler plans by the wall clock, which may be set back."""
+        while True:
+            await self._clock.sleep(WATCH_EVERY)
+            self.start_overdue()
+
+    def start_overdue(self) -> None:
+        """Plan everything for now that should have run by now."""
+        now = self._clock.monotonic()
+        for name, interval in self._intervals.items():
+            if name not in self._active and now - self._started[name] > interval + WATCH_EVERY:
+                self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))  # noqa: TID251  in APScheduler's own time
 
     async def stop(self) -> None:
         """Start nothing more; what runs gets `GRACE_SECONDS`, then it is cut off, which every action is made for."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._scheduler.running:
             self._scheduler.pause()
         if self._running:
@@ -59,10 +80,13 @@ class Schedule:
     async def _run(self, name: str, action: Action) -> None:
         task = asyncio.ensure_future(action())
         self._running.add(task)
+        self._active.add(name)
+        self._started[name] = self._clock.monotonic()
         try:
             await asyncio.wait({task})  # APScheduler would log a cancelled action as a fault
         finally:
             self._running.discard(task)
+            self._active.discard(name)
         if task.cancelled():
             return
         interval = task.result()

@@ -12,7 +12,8 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
     found = {"project": event.project, "region": event.region, "event": event.type.value, **event.fields}
     if event.deployment is None:
         blind = "true" if event.type is EventType.BLIND else "false"
-        return {**found, "source": event.source, "blind": blind}
+        refusing = "true" if event.type is EventType.REFUSING else "false"
+        return {**found, "source": event.source, "blind": blind, "refusing": refusing}
     found |= _deployment(event.deployment)
     found |= {"previous_status": event.previous_status, "previous_build": event.previous_build}
     return {**found, **_entry(entry)} if entry else found

@@ -1,5 +1,6 @@
 """Console: one line for each notification, for a demo and for looking on. A full pipe holds everything up."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import ClassVar, Literal, TextIO
@@ -11,6 +12,8 @@ from watcher.errors import DeliveryError
 from watcher.sinks.base import SinkConfig, Wiring, frozen_body
 from watcher.sinks.outcome import Reason
 
+PATIENCE_SECONDS = 10.0
+"""How long a full pipe may take a line; it is written in a thread, so that it holds up nobody else."""
 SPELLED_OUT = 3
 """Alerts that the line of a person shows; the others are counted."""
 
@@ -46,13 +49,20 @@ class Console:
         """Write the line, in whatever letters the stream has."""
         text = frozen_body(delivery).decode(errors="replace")
         letters = self._stream.encoding or "utf-8"
+        line = text.encode(letters, "backslashreplace").decode(letters) + "\n"
         try:
-            self._stream.write(text.encode(letters, "backslashreplace").decode(letters) + "\n")
-            self._stream.flush()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await asyncio.to_thread(self._write, line)
+        except TimeoutError:
+            raise DeliveryError("nobody reads the stream", Outcome.UNKNOWN, reason=Reason.TIMEOUT) from None
         except ValueError:
             raise DeliveryError("the stream is closed", Outcome.UNSENT, reason=Reason.NETWORK) from None
         except OSError as error:
             raise DeliveryError(f"the stream broke: {error.strerror}", Outcome.UNKNOWN, reason=Reason.NETWORK) from None
+
+    def _write(self, line: str) -> None:
+        self._stream.write(line)
+        self._stream.flush()
 
 
 def line(notification: Notification) -> str:

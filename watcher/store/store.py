@@ -1,13 +1,13 @@
 """The verbs of the store, written once over named queries; an engine gives the transaction."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from watcher.core.alert import Alert
 from watcher.core.delivery import Delivery, DeliveryState
 from watcher.core.duration import Millis
-from watcher.core.event import Event
+from watcher.core.event import Event, EventType, about_sink
 from watcher.core.group import Group
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment
@@ -107,7 +107,11 @@ class SqlStore:
 
     async def recover_claims(self, now: Millis) -> int:
         """After a crash: deliveries that were being sent become pending again, with an unknown outcome; returns how many."""
-        return await self._change(lambda tx: tx.execute("recover_claims", {"now": now}))
+        return await self._change(partial(_recover, now))
+
+    async def abandon(self, sinks: Collection[str], now: Millis) -> Mapping[str, int]:
+        """Make dead letters of what waits for any other sink than these, each told as an event; returns how many by sink."""
+        return await self._change(partial(_abandon, frozenset(sinks), now))
 
     async def outbox(self) -> OutboxStats:
         """Count the outbox; every state is there."""
@@ -191,6 +195,21 @@ def _outbox(tx: Transaction) -> OutboxStats:
     found = {row["state"]: row["deliveries"] for row in tx.rows("outbox_counts")}
     oldest = _millis("outbox_oldest", "created_at", {}, tx)
     return OutboxStats(rows={state: found.get(state, 0) for state in DeliveryState}, oldest=oldest)
+
+
+def _recover(now: Millis, tx: Transaction) -> int:
+    tx.execute("recover_dues", {"now": now})
+    return tx.execute("recover_claims", {"now": now})
+
+
+def _abandon(sinks: frozenset[str], now: Millis, tx: Transaction) -> dict[str, int]:
+    waiting = {str(row["sink"]): int(row["deliveries"]) for row in tx.rows("unsettled_by_sink", {})}
+    lost = {sink: count for sink, count in waiting.items() if sink not in sinks}
+    for sink, count in lost.items():
+        tx.execute("abandon", {"sink": sink, "now": now})
+        event = about_sink(EventType.DEAD_LETTER, sink, now, count=count, error="this sink is no longer configured")
+        tx.execute("add_event", _event(event))
+    return lost
 
 
 def _purge(before: Millis, batch: int, tx: Transaction) -> int:

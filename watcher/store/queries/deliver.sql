@@ -50,6 +50,20 @@ UPDATE outbox
 SET state = 'pending', due_at = :now, unknown_outcomes = unknown_outcomes + 1
 WHERE state = 'sending';
 
+-- name: recover_dues
+-- No wait is longer than an hour: what is due later was planned by a clock that has been set back since.
+UPDATE outbox
+SET due_at = :now
+WHERE settled_at IS NULL AND due_at > :now + 3600000;
+
+-- name: unsettled_by_sink
+SELECT sink, COUNT(*) AS deliveries FROM outbox WHERE settled_at IS NULL GROUP BY sink;
+
+-- name: abandon
+UPDATE outbox
+SET state = 'dead', settled_at = :now, last_error = 'its sink is no longer configured'
+WHERE sink = :sink AND settled_at IS NULL;
+
 -- name: outbox_counts
 SELECT state, COUNT(*) AS deliveries FROM outbox GROUP BY state;
 
