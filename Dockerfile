@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two stages: the first installs from the lock, with hashes; the second has Python, the program and nothing to build with.
+# Two stages: the first installs the dependencies from the lock, with hashes; the second has Python, the program and
+# nothing to build with.
 # Runs as a user without a name, on a read-only root: only the volume is written to.
 
 FROM docker.io/library/python:3.13-slim-bookworm AS build

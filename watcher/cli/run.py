@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -24,6 +26,7 @@ PRIVATE = 0o077
 def run(ctx: click.Context, path: Path, log_level: str | None, log_format: str | None) -> None:
     """Watch, until SIGTERM or SIGINT."""
     loaded = load_config(path)
+    signal.signal(signal.SIGTERM, _leave)
     os.umask(PRIVATE)
     redactor = Redactor(loaded.secrets)
     logs.configure(
@@ -36,3 +39,8 @@ def run(ctx: click.Context, path: Path, log_level: str | None, log_format: str |
         structlog.get_logger(__name__).warning("config.doubtful", warning=warning)
     metrics = Metrics(new_registry(), version=__version__)
     ctx.exit(asyncio.run(app.run(loaded.settings, env=app.system_env(), metrics=metrics, redactor=redactor)))
+
+
+def _leave(*_: object) -> None:
+    """End at once: nothing has begun. The first process of a container is deaf to signals that it has no handler for."""
+    sys.exit(0)

@@ -56,6 +56,7 @@ class Deliverer:
         self._changed = changed
         self._tasks: set[asyncio.Task[None]] = set()
         self._unsettled: list[tuple[Settled, tuple[Event, ...]]] = []
+        self._settling = asyncio.Lock()
 
     async def recover(self) -> None:
         """At the start: what was being sent when the last process died has an unknown outcome and is sent again.
@@ -165,15 +166,12 @@ class Deliverer:
 
     async def _settle_all(self) -> None:
         """Write every outcome that is not written yet, in one commit. Raises StoreError and keeps them all."""
-        batch, self._unsettled = self._unsettled, []
-        if not batch:
-            return
-        try:
-            events = [event for _, found in batch for event in found]
-            await self._store.settle([settled for settled, _ in batch], events, self._env.clock.now())
-        except BaseException:
-            self._unsettled = batch + self._unsettled
-            raise
+        async with self._settling:
+            batch = list(self._unsettled)
+            if batch:
+                events = [event for _, found in batch for event in found]
+                await self._store.settle([settled for settled, _ in batch], events, self._env.clock.now())
+                del self._unsettled[: len(batch)]
 
     def _dead_letter(self, delivery: Delivery, error: str, now: Millis) -> tuple[Event, ...]:
         """A dead letter is told as an event of its own, unless it was itself such a message."""

@@ -211,15 +211,13 @@ class Observer:
         await self._age(known, *sight.assess(known.state, now, self.target.cadence.blind_after))
 
     async def _age(self, known: Known, state: SourceState, events: Iterable[Event]) -> None:
-        self._known = replace(known, state=state)
         told = tuple(events)
         if not told:
+            self._known = replace(known, state=state)
             return
-        try:
-            await self._store.commit_observation(Observation(source=state, events=told))
-        except BaseException:
-            self._known = replace(known, state=replace(state, blind=False))
-            raise
+        self._known = replace(known, state=replace(state, blind=False))  # until it is committed nobody has been told
+        await self._store.commit_observation(Observation(source=state, events=told))
+        self._known = replace(known, state=state)
         self._metrics.source_blind.labels(self.target.project, SOURCE).set(state.blind)
         log.error("source.blind", project=self.target.project, error=state.error)
         self._metrics.events.labels(told[0].type.value).inc()
