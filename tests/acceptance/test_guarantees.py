@@ -36,14 +36,16 @@ MUTANTS = (
     Mutant(
         "a message is recorded as delivered only after it was sent",
         "watcher/pipeline/deliver.py",
-        "            error = await _attempt(place.sink, delivery)\n            await self._settle(place, delivery, error)\n",
-        "            await self._settle(place, delivery, None)\n            await _attempt(place.sink, delivery)\n",
+        "            error = await _attempt(place.sink, delivery)\n            self._conclude(place, delivery, error)\n"
+        "            await self._settle_all()\n",
+        "            self._conclude(place, delivery, None)\n            await self._settle_all()\n"
+        "            await _attempt(place.sink, delivery)\n",
         ("tests/integration/test_timelines.py",),
     ),
     Mutant(
         "an attempt is recorded before it is made, so that its outcome is known to be unknown after a crash",
         "watcher/pipeline/deliver.py",
-        "        if count := await self._store.recover_claims(self._env.clock.now()):",
+        "        if count := await self._store.recover_claims(now):",
         "        if count := 0:",
         ("tests/integration/test_timelines.py",),
     ),
@@ -81,6 +83,20 @@ MUTANTS = (
         "            listing = replace(listing, unchanged=False)",
         "            pass",
         ("tests/integration/test_timelines.py",),
+    ),
+    Mutant(
+        "an outcome that could not be written is written later",
+        "watcher/pipeline/deliver.py",
+        "                del self._unsettled[: len(batch)]",
+        "                pass",
+        ("tests/integration/test_faults.py", "tests/integration/test_timelines.py"),
+    ),
+    Mutant(
+        "a row that cannot be rendered stops nobody else",
+        "watcher/pipeline/deliver.py",
+        "            self._unsettled.append((settled, self._dead_letter(delivery, text, self._env.clock.now())))\n            return None",
+        "            raise",
+        ("tests/integration/test_faults.py",),
     ),
     Mutant(
         "a sink reaches no private address unless it is allowed",

@@ -15,8 +15,8 @@ from tests.acceptance.process import Daemon, Setting
 from tests.acceptance.test_timelines import Stage
 from watcher.simulator import Simulator, serve
 
-KILLS = 50
-DAEMONS = 2
+KILLS = 25
+DAEMONS = 4
 DEPLOYMENTS = 8
 SEED = 20261124
 WORKING = 0.85
@@ -62,7 +62,7 @@ async def die(daemon: Daemon, stage: Stage, kills: list[int], chance: random.Ran
         if chance.random() < WORKING:
             await stage.asked()
         assert daemon.process is not None
-        await asyncio.wait({asyncio.create_task(daemon.process.wait())}, timeout=chance.uniform(0.0, 1.2))
+        await asyncio.wait({asyncio.create_task(daemon.process.wait())}, timeout=chance.uniform(0.0, 0.8))
         await daemon.kill()
         kills.append(1)
         await daemon.start()
