@@ -26,6 +26,9 @@ Known flaws, so that nobody has to find them again:
 * Times are wall-clock milliseconds. A clock set back makes waits longer by as much; nothing is lost.
 * A group is one row, rewritten whole when one of its alerts changes: thousands of alerts in one group cost as much
   at every change.
+* The id of a sink is its receiver, kind and position: a sink put before another of its kind takes over what waits for that.
+* Every poll wakes judging, which reads the state of every source: with thousands of projects that is work for nothing.
+* The secret of an API client is read at the start; one that is rotated needs a restart.
 * Alerts and groups are held in memory by the one process that judges.
 """
 

@@ -43,6 +43,8 @@ DRAIN_SECONDS = 20.0
 LOOKUPS = 32
 """Threads for name look-ups: a sink whose name server hangs must not keep the API's name from being found."""
 STALLED_AFTER: Millis = 60_000
+FIRST_LOOK: Millis = 30_000
+"""The longest that judging waits for the first polls after a start."""
 PURGE_EVERY: Millis = 3_600_000
 PURGE_BATCH = 1_000
 COUNT_EVERY: Millis = 5_000
@@ -92,6 +94,7 @@ class Daemon:
     judging: Loop
     delivering: Loop
     schedule: Schedule
+    started: Millis
 
     @property
     def loops(self) -> tuple[Loop, ...]:
@@ -217,7 +220,7 @@ def _sinks(settings: Settings, http: Http, env: Env) -> dict[str, tuple[Sink, ..
 def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[Sink, ...]]) -> Daemon:
     env, metrics, store = world.env, world.metrics, world.store
     decode = msgspec.json.Decoder(Notification).decode
-    judging = Loop("judge", lambda: _judge(judge), env.clock)
+    judging = Loop("judge", lambda: _judge(made), env.clock)
     delivering = Loop("deliver", lambda: _deliver(deliverer), env.clock)
     judge = Judge(
         _policy(settings, receivers, metrics), store=store, env=env, metrics=metrics, told=delivering.wake.set
@@ -244,6 +247,7 @@ def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[S
         judging=judging,
         delivering=delivering,
         schedule=Schedule(env.clock),
+        started=env.clock.monotonic(),
     )
     _plan(made, settings)
     return made
@@ -283,8 +287,11 @@ def _plan(made: Daemon, settings: Settings) -> None:
     made.schedule.every("count", COUNT_EVERY, lambda: _count(made))
 
 
-async def _judge(judge: Judge) -> Millis | None:
-    return 0 if await judge.run_once() else judge.next_due()
+async def _judge(made: Daemon) -> Millis | None:
+    """Judge one batch; after a start only once every project has been looked at, so that no reminder is of old news."""
+    if made.waiting() and made.env.clock.monotonic() - made.started < FIRST_LOOK:
+        return made.env.clock.now() + FIRST_LOOK // 100
+    return 0 if await made.judge.run_once() else made.judge.next_due()
 
 
 async def _deliver(deliverer: Deliverer) -> Millis | None:

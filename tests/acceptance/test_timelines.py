@@ -329,3 +329,27 @@ async def test_row_13_a_daemon_that_was_down_says_so_and_what_it_missed(tmp_path
         await daemon.stop()
         found = [summary(each) for each in told(simulator, "row-13")]
     assert sorted(found) == ["firing DeploymentFailed", "firing NowWatching", "firing WasBlind"]
+
+
+@pytest.mark.timeout(120)
+async def test_after_a_long_absence_no_reminder_is_of_what_is_over(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        simulator = await stack.enter_async_context(serve())
+        made = Setting(simulator.url, tmp_path, blind_after="30s")
+        made.project("row-04")
+        path = made.write()
+        path.write_text(path.read_text().replace('receiver = "rest"', 'receiver = "rest"\nrepeat_interval = "2s"'))
+        daemon = await stack.enter_async_context(Daemon(path))
+        stage = Stage(simulator, "row-04")
+        stage.create("shop")
+        await daemon.start()
+        await heard(stage, 0)
+        await stage.go("shop", "Failed", build="b2")
+        await heard(stage, 1)
+        await daemon.kill()
+        before = len(told(simulator, "row-04"))
+        stage.set("shop", "Deployed", "b3")
+        await asyncio.wait({asyncio.create_task(asyncio.Event().wait())}, timeout=2.5)  # a reminder has come due
+        await daemon.start()
+        await heard(stage, before)
+        assert summary(told(simulator, "row-04")[before]) == "resolved DeploymentFailed"

@@ -197,3 +197,29 @@ def test_a_message_knows_since_when_its_oldest_news_waits() -> None:
     office.add(alert("c", at=2), 5)
     office.until(7)
     assert office.decided[-1].observed_at == START + 2
+
+
+def test_what_is_worse_than_the_last_message_does_not_wait_for_the_interval() -> None:
+    """A summary of a minute ago must not hold up the first critical alert; a second one of the same weight waits."""
+    office = Office(paced())
+    office.add(alert("watching", fact=True, severity="info"), 0)
+    office.until(WAIT)
+    office.add(alert("blind", severity="critical"), MINUTE)
+    office.until(MINUTE + WAIT)
+    assert office.heard == ["+watching", "+blind"]
+    office.add(alert("also", severity="critical"), 2 * MINUTE)
+    office.until(MINUTE + WAIT + INTERVAL - 1)
+    assert office.heard == ["+watching", "+blind"]
+    office.until(MINUTE + WAIT + INTERVAL)
+    assert office.heard == ["+watching", "+blind", "+also"]
+
+
+def test_a_reminder_waits_until_it_is_known_to_be_true() -> None:
+    office = Office(paced())
+    office.add(alert("a"), 0)
+    office.until(WAIT)
+    office.dispatch.flush_until(START + 10 * DAYS, remind=False)
+    assert office.dispatch.flushes == []
+    office.end(alert("a"), 10 * DAYS)
+    office.until(11 * DAYS)
+    assert office.heard == ["+a", "-a"]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from watcher.core import route
 from watcher.core.alert import Alert, AlertState
 from watcher.core.duration import Millis
-from watcher.core.group import Group, Told, decide, is_fresh
+from watcher.core.group import Group, Told, decide, is_fresh, rank
 from watcher.core.notification import AlertView, Notification, NotifyReason
 from watcher.core.route import Route
 
@@ -105,7 +105,7 @@ class Dispatch:
                 members=self._members.setdefault(key, {}),
             )
             self._join(key, alert)
-            self._put(_scheduled(group, node, at))
+            self._put(_scheduled(group, node, at, escalates=rank(alert.labels) > group.severity))
 
     def update(self, alert: Alert, at: Millis) -> None:
         """Tell every group that has this alert of its change."""
@@ -136,15 +136,18 @@ class Dispatch:
             for group in self.groups.values()
         )
 
-    def flush_until(self, now: Millis) -> None:
-        """Decide every group that is due by `now`."""
+    def flush_until(self, now: Millis, *, remind: bool = True) -> None:
+        """Decide every group that is due by `now`; without `remind`, reminders wait until it is known that they are true."""
         while (due := self.next_due()) is not None and due <= now:
             _, _, key = heapq.heappop(self._due)
-            self._decide(self.groups[key], now)
+            self._decide(self.groups[key], now, remind=remind)
 
-    def _decide(self, group: Group, now: Millis) -> None:
+    def _decide(self, group: Group, now: Millis, *, remind: bool) -> None:
         node = self._routes[group.route]
         reason = decide(group, now, node.repeat_interval)
+        if reason is NotifyReason.REPEAT and not remind:
+            self._put(replace(group, due=now + 1))
+            return
         if reason is not NotifyReason.NOTHING_NEW:
             group = self._tell(group, reason, now)
         self._settle(group, node, now)
@@ -164,7 +167,8 @@ class Dispatch:
             self.flushes.append(Flush(sink=sink.id, lane=lane, notification=message, observed_at=observed))
         if not sinks:
             self.suppressed["no_sink"] += 1
-        return replace(group, flush=flush, flushed_at=now, told=_told(group))
+        worst = max(rank(alert.labels) for alert in group.members.values())
+        return replace(group, flush=flush, flushed_at=now, told=_told(group), severity=worst)
 
     def _settle(self, group: Group, node: Route, now: Millis) -> None:
         """Forget what has been told for good, and say when to look again; an idle group goes once its pace allows."""
@@ -227,9 +231,13 @@ class Dispatch:
             heapq.heappop(self._due)
 
 
-def _scheduled(group: Group, node: Route, at: Millis) -> Group:
-    """The group with news: told after `group_wait` the first time, then no oftener than `group_interval`."""
-    if group.flushed_at is None:
+def _scheduled(group: Group, node: Route, at: Millis, *, escalates: bool = False) -> Group:
+    """The group with news: told after `group_wait` the first time, then no oftener than `group_interval`.
+
+    News that is worse than all of the last message does not wait for the interval: a summary that was told a minute ago
+    must not hold up the first critical alert.
+    """
+    if group.flushed_at is None or escalates:
         due = at + node.group_wait if group.due is None else min(group.due, at + node.group_wait)
     else:
         due = max(at, group.flushed_at + node.group_interval)

@@ -7,6 +7,8 @@ from watcher.core.alert import Alert, AlertState
 from watcher.core.duration import Millis
 from watcher.core.notification import NotifyReason
 
+SEVERITIES = ("info", "warning", "critical")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -21,7 +23,7 @@ class Group:
     """The pacing state of one group at one receiver.
 
     `members` are its alerts by key, `told` what was said of them. `flush` counts messages since `created_at`; both
-    together name a message for ever. `due` is when to decide next (`None`: nothing to decide).
+    together name a message for ever. `severity` ranks the worst of the last message. `due` is when to decide next (`None`: nothing to decide).
     """
 
     key: str
@@ -34,6 +36,13 @@ class Group:
     flush: int = 0
     flushed_at: Millis | None = None
     due: Millis | None = None
+    severity: int = 0
+
+
+def rank(labels: Mapping[str, str]) -> int:
+    """How bad a severity is, worst highest; one that is not known ranks with none."""
+    found = labels.get("severity", "")
+    return SEVERITIES.index(found) + 1 if found in SEVERITIES else 0
 
 
 def rewound(group: Group, now: Millis) -> Group:

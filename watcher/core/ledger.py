@@ -63,7 +63,7 @@ class Ledger:
         self._sighted(event.project, event.sight)
         if self._observation != (event.project, event.at):
             self._observation = (event.project, event.at)
-            self.dispatch.flush_until(event.at)
+            self.dispatch.flush_until(event.at, remind=False)
         found: list[tuple[EventReason, str]] = []
         for rule in self._concerned(event):
             reason = self._tell(rule, event) if rule.fact else self._follow(rule, event)
@@ -92,7 +92,7 @@ class Ledger:
             alert = self.alerts.get(key)
             if alert is None or alert.due != due:
                 continue
-            self.dispatch.flush_until(due - 1)  # not `due`: what lasts equally long is told together
+            self.dispatch.flush_until(due - 1, remind=False)  # not `due`: what lasts equally long is told together
             lasted = replace(alert, observed_at=max(due, alert.observed_at))
             if alert.state is AlertState.PENDING:
                 self._fire(lasted, due)

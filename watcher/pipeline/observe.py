@@ -10,7 +10,7 @@ import structlog
 from watcher.core import cadence, duration, observation, sight
 from watcher.core.cadence import Cadence
 from watcher.core.duration import Millis
-from watcher.core.event import Event
+from watcher.core.event import Event, EventType
 from watcher.core.observation import Known, Round
 from watcher.core.presence import Absence
 from watcher.core.sight import SourceState
@@ -238,6 +238,16 @@ class Observer:
         self._metrics.source_last_success.labels(project, SOURCE).set(self._env.clock.now() / 1000)
         for event in events:
             self._metrics.events.labels(event.type.value).inc()
+            if event.type is EventType.STATUS and event.deployment:
+                log.info(
+                    "deployment.changed",
+                    project=project,
+                    deployment=event.deployment.name,
+                    before=event.previous_status,
+                    now=event.deployment.status,
+                )
+        if not self.attempted:
+            log.info("source.sighted", project=project, deployments=len(self._known.deployments) if self._known else 0)
         if quarantined:
             self._metrics.quarantined.labels(project).inc(quarantined)
         if failures:
