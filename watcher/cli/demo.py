@@ -87,7 +87,8 @@ async def play(length: Millis, say: Say) -> Account:
     """Play the demo for at most `length` milliseconds, then wait for what is still to come."""
     env = app.system_env()
     async with serve(scenario="demo") as simulator, _daemon(simulator, env) as made:
-        say(f"A simulated Connect project is served at {simulator.url}; connect-watcher polls it every second.\n")
+        say(f"A simulated Connect project is served at {simulator.url}; connect-watcher polls it every second.")
+        say("Times are shortened: stuck after 8 s, news of a group at most every second.\n")
         narrator = Narrator(simulator=simulator, clock=env.clock, say=say)
         telling = asyncio.create_task(narrator.run(), name="narrator")
         end = env.clock.now() + length

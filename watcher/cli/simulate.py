@@ -22,7 +22,12 @@ from watcher.simulator import ScenarioError, main_simulate
 )
 @click.pass_context
 def simulate(ctx: click.Context, listen: str, scenario: str | None, seed: int, speed: float) -> None:
-    """Serve a simulated commercetools Connect, with inboxes for messages."""
+    """Serve a simulated commercetools Connect, with inboxes for messages.
+
+    Any credential and project is accepted; without a scenario there are no Deployments. Point a project's api_url and
+    auth_url at it, a Slack sink at /slack/hook/NAME, a webhook at /inbox/NAME. What is sent is at GET /_sim/inbox; POST
+    /_sim/deployments adds Deployments, POST /_sim/deployments/ID changes one, POST /_sim/faults breaks things.
+    """
     try:
         code = asyncio.run(main_simulate(listen, scenario=scenario, seed=seed, speed=speed))
     except ScenarioError as error:

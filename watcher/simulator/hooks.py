@@ -12,9 +12,9 @@ from watcher.simulator.slack import refusal
 def routes() -> list[web.RouteDef]:
     """The endpoints."""
     return [
-        web.post("/slack/hook/{tail:.*}", take_slack),
-        web.post("/inbox/{tail:.*}", take_webhook),
-        web.put("/inbox/{tail:.*}", take_webhook),
+        web.post("/slack/hook{tail:(/.*)?}", take_slack),
+        web.post("/inbox{tail:(/.*)?}", take_webhook),
+        web.put("/inbox{tail:(/.*)?}", take_webhook),
     ]
 
 
