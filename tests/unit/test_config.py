@@ -177,3 +177,31 @@ def test_sinks_have_ids_that_say_where_they_stand() -> None:
         small(receiver='[[receivers.console]]\nformat = "json"').replace("console = [{}]", ""), {}
     ).settings.receivers[0]
     assert [sink_id for sink_id, _ in receiver.sinks()] == ["team/console/0"]
+
+
+@pytest.mark.parametrize(
+    ("url", "allow", "warned"),
+    [
+        ("http://127.0.0.1:8989/slack/hook/secret-path", "[]", "127.0.0.1 is a loopback address"),
+        ("https://10.0.0.5/hook", "[]", "10.0.0.5 is a private address"),
+        ("http://127.0.0.1:8989/hook", '["127.0.0.0/8"]', ""),
+        ("https://example.com/hook", "[]", ""),
+    ],
+)
+def test_a_url_that_the_egress_guard_will_refuse_is_warned_of(url: str, allow: str, warned: str) -> None:
+    text = f"""
+[[projects]]
+key = "my-shop"
+region = "europe-west1.gcp"
+client_id = "id"
+client_secret = "client-secret"
+[[receivers]]
+name = "team"
+webhook = [{{ url = "{url}" }}]
+[egress]
+allow = {allow}
+"""
+    found = [each for each in loads(text, {}).warnings if "egress" in each]
+    assert len(found) == bool(warned)
+    assert all(warned in each and "secret-path" not in each for each in found)
+    assert all(each.startswith("receivers[0].webhook[0].url: ") for each in found)

@@ -6,6 +6,7 @@ been said elsewhere.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_network
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from watcher.config.problem import Path, suggestion
 from watcher.core import duration
 from watcher.core.alert import IDENTITY
 from watcher.core.duration import Millis
-from watcher.core.egress import literal
+from watcher.core.egress import literal, refusal
 from watcher.core.route import ALL_LABELS, GROUP_INTERVAL, REPEAT_INTERVAL
 
 Said: TypeAlias = Iterator[tuple[Path, str]]
@@ -104,6 +105,24 @@ def _receiver_warnings(tree: Tree) -> Said:
             yield ("receivers", at), "no route leads to this receiver"
         if not any(value for key, value in receiver.items() if key != "name"):
             yield ("receivers", at), "has no sinks: what is routed to it is told to nobody"
+        for kind in (key for key in receiver if key != "name"):
+            for position, sink in listed(receiver, kind):
+                if reason := _out_of_reach(sink.get("url"), tree):
+                    path = ("receivers", at, kind, position, "url")
+                    yield path, f"{reason}; nothing will be delivered unless [egress] allow names it"
+
+
+def _out_of_reach(url: object, tree: Tree) -> str | None:
+    """Why the egress guard will refuse a URL that spells an address. Names are judged when they are resolved."""
+    egress = tree.get("egress")
+    named = egress.get("allow") if isinstance(egress, dict) else ()
+    try:
+        parts = urlsplit(str(url or ""))
+        address = literal(parts.hostname or "name")
+        allow = [ip_network(str(each)) for each in named or ()]
+    except (ValueError, TypeError):
+        return None
+    return None if address is None else refusal(address, allow, tls=parts.scheme == "https")
 
 
 _MISSING_RESOLVE = (
