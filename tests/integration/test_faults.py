@@ -222,3 +222,17 @@ async def test_a_wall_clock_that_is_set_back_between_two_processes_freezes_nothi
     world.api.fail()
     await world.run(10 * MINUTE)
     assert world.heard[-1] == "firing SourceBlind"
+
+
+async def test_what_the_api_announces_of_itself_is_told_once(world: World) -> None:
+    await begin(world)
+    sound = world.api.list
+
+    async def listed() -> Listing:
+        return replace(await sound(), notice="Sunset: Sun, 31 Jan 2027 00:00:00 GMT")
+
+    world.api.list = listed  # type: ignore[method-assign]  # the API, not the program
+    await world.run(5 * world.interval)
+    await world.boot()
+    await world.run(5 * world.interval)
+    assert world.heard == [WATCHING, "firing ApiAnnouncement"]

@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from watcher.connect.access import ProjectAccess
 from watcher.connect.auth import Tokens
-from watcher.connect.exchange import Reply, ask, error_code, refusal
+from watcher.connect.exchange import Reply, announced, ask, error_code, refusal
 from watcher.connect.wire import Clean, Page, decode_deployment, decode_page
 from watcher.core.duration import Millis
 from watcher.core.snapshot import Deployment, Listing
 from watcher.errors import Blindness, SourceError
-from watcher.http import Http, Request, http_date
+from watcher.http import Answer, Http, Request, http_date
 from watcher.ports import Env
 
 LIMIT = 500
@@ -40,6 +40,7 @@ class _Walk:
     end: int = 0
     cut: bool = False
     at: Millis | None = None
+    notice: str = ""
 
     def add(self, seen: _Seen) -> bool:
         """Take the next page; whether the list goes on after it.
@@ -78,6 +79,7 @@ class _Walk:
             truncated=self.cut,
             quarantined=self.quarantined,
             server_time=self.at,
+            notice=self.notice,
         )
 
 
@@ -113,7 +115,7 @@ class DeploymentsClient:
             self._listing, self._pages = None, again.pages
             return again.listing()
         if self._listing is not None and _marks(walk.pages) == _marks(self._pages):
-            self._listing = replace(self._listing, unchanged=True, server_time=walk.at)
+            self._listing = replace(self._listing, unchanged=True, server_time=walk.at, notice=walk.notice)
         else:
             self._listing = walk.listing()
         # remembered only now: a walk that failed half-way must not look like the last one
@@ -138,11 +140,13 @@ class DeploymentsClient:
     async def _walk(self) -> _Walk:
         walk, more = _Walk(), True
         while more:
-            seen, walk.at = await self._page(walk.end)
+            seen, answer = await self._page(walk.end)
+            walk.at = http_date(answer.headers.get("Date", ""))
+            walk.notice = self._clean(announced(answer.headers))
             more = walk.add(seen)
         return walk
 
-    async def _page(self, offset: int) -> tuple[_Seen, Millis | None]:
+    async def _page(self, offset: int) -> tuple[_Seen, Answer]:
         reply = await self._call(f"{self._project.deployments_url}?limit={LIMIT}&offset={offset}")
         self._require_ok(reply)
         body = reply.answer.body
@@ -151,7 +155,7 @@ class DeploymentsClient:
         seen = self._pages.get(offset)
         if seen is None or seen.mark != mark:
             seen = _Seen(mark=mark, page=self._decoded(reply))
-        return seen, http_date(reply.answer.headers.get("Date", ""))
+        return seen, reply.answer
 
     def _decoded(self, reply: Reply) -> Page:
         self.pages_decoded += 1

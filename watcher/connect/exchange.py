@@ -16,6 +16,8 @@ from watcher.ports import Env
 RETRIES = 2
 """How often a request is repeated within one poll. The next poll is the real retry: this only spans a blip."""
 FIRST_PAUSE: Millis = 500
+MAX_NOTICE = 200
+"""Characters of one announcement that are kept."""
 
 _BLIPS = frozenset({502, 503, 504})
 _BLIP_FAULTS = frozenset({Fault.NETWORK, Fault.DNS})
@@ -50,6 +52,14 @@ class Reply:
     def error(self, text: str, kind: Blindness, *, wait: Millis | None = None) -> SourceError:
         """A SourceError about this reply which a person can take to support."""
         return SourceError(f"{self.who} {text} (correlation id {self.correlation})", kind, retry_after=wait)
+
+
+def announced(headers: Mapping[str, str]) -> str:
+    """What an API says of its own future: `Deprecation`, `Sunset` and the persistent warning 299 of its headers."""
+    found = {name: headers.get(name, "") for name in ("Deprecation", "Sunset", "Warning")}
+    if not found["Warning"].startswith("299"):
+        del found["Warning"]
+    return "; ".join(f"{name}: {value[:MAX_NOTICE]}" for name, value in found.items() if value)
 
 
 class _ErrorItem(msgspec.Struct):

@@ -63,6 +63,15 @@ def unknown_values(listed: Iterable[Deployment], state: SourceState, at: int) ->
     return replace(state, unknown=state.unknown | fresh.keys()), list(fresh.values())
 
 
+def announcement(notice: str, state: SourceState, at: int) -> tuple[SourceState, list[Event]]:
+    """What the API announces of itself, such as its removal: one event for each text, ever."""
+    token = f"notice={notice}"
+    if not notice or token in state.unknown or len(state.unknown) >= MAX_UNKNOWN_VALUES:
+        return state, []
+    event = replace(_template(state, at), type=EventType.ANNOUNCED, fields={"notice": notice})
+    return replace(state, unknown=state.unknown | {token}), [event]
+
+
 def _template(state: SourceState, at: int) -> Event:
     return Event(
         type=EventType.CREATED,

@@ -25,6 +25,7 @@ class EventType(StrEnum):
     SUSPICIOUS = "suspicious"
     UNKNOWN = "unknown"
     TRUNCATED = "truncated"
+    ANNOUNCED = "announced"
     DEAD_LETTER = "dead_letter"
     REFUSING = "refusing"
     ACCEPTING = "accepting"
@@ -39,6 +40,7 @@ SOURCE_EVENTS = frozenset(
         EventType.SUSPICIOUS,
         EventType.UNKNOWN,
         EventType.TRUNCATED,
+        EventType.ANNOUNCED,
         EventType.DEAD_LETTER,
         EventType.REFUSING,
         EventType.ACCEPTING,

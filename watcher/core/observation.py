@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from watcher.core import presence, sight
-from watcher.core.diff import Changes, baseline, diff, unknown_values
+from watcher.core.diff import Changes, announcement, baseline, diff, unknown_values
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.presence import Absence
@@ -73,6 +73,8 @@ def digest(
     changes = _changes(known, listing, found, state, now)
     state, told = unknown_values(changes.upserts, state, now)
     events += (*told, *changes.events)
+    state, told = announcement(listing.notice, state, now)
+    events += told
     events += (presence.gone_event(known.deployments[key], state, now) for key in gone)
     return Round(
         state=replace(state, baselined=True, crowd_gone=state.crowd_gone + len(gone) if state.crowd else 0),

@@ -70,7 +70,7 @@ class Listing:
 
     `total` is what the API says there is; where it exceeds `len(deployments)` because of the API's offset
     limit, `truncated` is true. `unchanged` means every page was byte for byte the one before.
-    `quarantined` counts records that could not be read (missing id or status) and were left out.
+    `notice` is what the API announced in its headers, such as its own removal. `quarantined` counts records that could not be read (missing id or status) and were left out.
     """
 
     deployments: Mapping[str, Deployment]
@@ -79,3 +79,4 @@ class Listing:
     unchanged: bool = False
     quarantined: int = 0
     server_time: int | None = field(default=None)
+    notice: str = ""
