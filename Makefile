@@ -13,7 +13,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench format lock clean $(TIERS)
+.PHONY: help demo test check bench soak format lock clean $(TIERS)
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -37,6 +37,9 @@ $(TIERS): $(READY)
 
 bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 	@$(BIN)/python -m tests.bench.run
+
+soak: $(READY)  ## a hundred deaths by SIGKILL under a stream of transitions
+	@KILLS=100 $(BIN)/pytest -q tests/acceptance/test_kills.py
 
 format: $(READY)  ## format and mend what can be mended
 	@$(BIN)/ruff format -q .

@@ -1,10 +1,13 @@
-"""A hundred deaths by SIGKILL at random moments under a stream of transitions: nothing lost, nothing told twice.
+"""Deaths by SIGKILL at random moments under a stream of transitions: nothing lost, nothing told twice.
+
+`make soak` dies a hundred times, `make test` a quarter as often (`KILLS` in the environment says how often in all).
 
 A message may come twice only where its outcome was unknown when the process died, and then under the same id.
 """
 
 import asyncio
 import json
+import os
 import random  # noqa: TID251  seeded
 from collections import Counter
 from pathlib import Path
@@ -15,8 +18,8 @@ from tests.acceptance.process import Daemon, Setting
 from tests.acceptance.test_timelines import Stage
 from watcher.simulator import Simulator, serve
 
-KILLS = 25
 DAEMONS = 4
+KILLS = int(os.environ.get("KILLS", "24")) // DAEMONS
 DEPLOYMENTS = 8
 SEED = 20261124
 WORKING = 0.85
@@ -87,10 +90,10 @@ async def run_one(simulator: Simulator, folder: Path, number: int) -> None:
     assert found == Counter(expected), f"seed {SEED}"
     assert doubled <= unknown_outcomes(daemon)
     assert len(kills) == KILLS
-    assert len(expected) >= KILLS // 10, "the stream stood still"
+    assert len(expected) >= max(KILLS // 10, 2), "the stream stood still"
 
 
 @pytest.mark.timeout(240)
-async def test_a_hundred_kills_lose_nothing_and_double_nothing_but_the_unknown(tmp_path: Path) -> None:
+async def test_kills_lose_nothing_and_double_nothing_but_the_unknown(tmp_path: Path) -> None:
     async with serve() as simulator:
         await asyncio.gather(*(run_one(simulator, tmp_path / str(n), n) for n in range(DAEMONS)))
