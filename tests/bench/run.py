@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import logging
 import sqlite3
 import tempfile
 import time  # timing is what this file is for
@@ -13,8 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-import msgspec
-from prometheus_client import CollectorRegistry
+import structlog
 
 from tests.fakes import deployment, fake_env
 from tests.world import World, flat_route
@@ -24,7 +24,6 @@ from watcher.core.observation import Known, digest, look
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Listing
 from watcher.http import Answer, Http, Request
-from watcher.metrics import Metrics
 from watcher.simulator import serve
 from watcher.store import open_store
 
@@ -150,8 +149,7 @@ def report(what: str, seconds: float, anchor: float) -> None:
 
 
 def main() -> None:
-    Metrics(CollectorRegistry(), version="bench")
-    msgspec.json.encode(None)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     print(f"{'':<60}{'best of 5':>13}{'anchor':>11}")
     asyncio.run(poll())
     asyncio.run(judge())
