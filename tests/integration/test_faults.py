@@ -120,7 +120,9 @@ async def test_a_poll_that_hangs_is_cut_off_and_counts_as_a_failed_one(world: Wo
     target = world.observer.target
     world.observer.target = replace(target, cadence=replace(target.cadence, blind_after=10))
     await world.observer.poll()
-    assert world.observer.next_in() > 0
+    known = world.observer._known
+    assert known is not None
+    assert (known.state.failures, known.state.error) == (1, "the whole poll took longer than 1s")
 
 
 async def test_one_missing_deployment_that_cannot_be_read_does_not_hide_the_end_of_another(world: World) -> None:

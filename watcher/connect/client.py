@@ -8,10 +8,9 @@ from watcher.connect.access import ProjectAccess
 from watcher.connect.auth import Tokens
 from watcher.connect.exchange import Reply, announced, ask, error_code, refusal
 from watcher.connect.wire import Clean, Page, decode_deployment, decode_page
-from watcher.core.duration import Millis
 from watcher.core.snapshot import Deployment, Listing
 from watcher.errors import Blindness, SourceError
-from watcher.http import Answer, Http, Request, http_date
+from watcher.http import Answer, Http, Request
 from watcher.ports import Env
 
 LIMIT = 500
@@ -39,7 +38,6 @@ class _Walk:
     total: int = 0
     end: int = 0
     cut: bool = False
-    at: Millis | None = None
     notice: str = ""
 
     def add(self, seen: _Seen) -> bool:
@@ -78,7 +76,6 @@ class _Walk:
             total=max(self.total, len(self.found)),
             truncated=self.cut,
             quarantined=self.quarantined,
-            server_time=self.at,
             notice=self.notice,
         )
 
@@ -115,7 +112,7 @@ class DeploymentsClient:
             self._listing, self._pages = None, again.pages
             return again.listing()
         if self._listing is not None and _marks(walk.pages) == _marks(self._pages):
-            self._listing = replace(self._listing, unchanged=True, server_time=walk.at, notice=walk.notice)
+            self._listing = replace(self._listing, unchanged=True, notice=walk.notice)
         else:
             self._listing = walk.listing()
         # remembered only now: a walk that failed half-way must not look like the last one
@@ -141,7 +138,6 @@ class DeploymentsClient:
         walk, more = _Walk(), True
         while more:
             seen, answer = await self._page(walk.end)
-            walk.at = http_date(answer.headers.get("Date", ""))
             walk.notice = self._clean(announced(answer.headers))
             more = walk.add(seen)
         return walk

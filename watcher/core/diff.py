@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from watcher.core.event import Event, EventType
-from watcher.core.sight import SourceState
+from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import FAILED, KNOWN_STATUSES, KNOWN_TYPES, Deployment, ReportEntry
 
 MAX_UNKNOWN_VALUES = 100
@@ -39,7 +39,7 @@ def diff(known: Mapping[str, Deployment], listed: Iterable[Deployment], state: S
 def baseline(listed: Iterable[Deployment], state: SourceState, at: int) -> Changes:
     """The first sight of a project: every Deployment as it stands, told as one summary."""
     found = tuple(listed)
-    template = _template(state, at)
+    template = source_event(state, EventType.CREATED, at)
     events = [replace(template, type=EventType.CREATED, deployment=each, baseline=True) for each in found]
     failed = sum(each.status in FAILED for each in found)
     counts = {"count": str(len(found)), "failed": str(failed)}
@@ -57,7 +57,9 @@ def unknown_values(listed: Iterable[Deployment], state: SourceState, at: int) ->
                 continue
             if len(state.unknown) + len(fresh) < MAX_UNKNOWN_VALUES:
                 fields = {"field": field, "value": value, "example": each.name}
-                fresh[token] = replace(_template(state, at), type=EventType.UNKNOWN, fields=fields)
+                fresh[token] = replace(
+                    source_event(state, EventType.CREATED, at), type=EventType.UNKNOWN, fields=fields
+                )
     if not fresh:
         return state, []
     return replace(state, unknown=state.unknown | fresh.keys()), list(fresh.values())
@@ -68,23 +70,12 @@ def announcement(notice: str, state: SourceState, at: int) -> tuple[SourceState,
     token = f"notice={notice}"
     if not notice or token in state.unknown or len(state.unknown) >= MAX_UNKNOWN_VALUES:
         return state, []
-    event = replace(_template(state, at), type=EventType.ANNOUNCED, fields={"notice": notice})
+    event = replace(source_event(state, EventType.CREATED, at), type=EventType.ANNOUNCED, fields={"notice": notice})
     return replace(state, unknown=state.unknown | {token}), [event]
 
 
-def _template(state: SourceState, at: int) -> Event:
-    return Event(
-        type=EventType.CREATED,
-        project=state.project,
-        region=state.region,
-        source=state.source,
-        at=at,
-        sight=state.last_ok,
-    )
-
-
 def _changes(old: Deployment | None, new: Deployment, state: SourceState, at: int) -> Iterator[Event]:
-    event = replace(_template(state, at), deployment=new)
+    event = replace(source_event(state, EventType.CREATED, at), deployment=new)
     if old is None:
         yield event
         return

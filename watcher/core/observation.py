@@ -8,7 +8,7 @@ from watcher.core.diff import Changes, announcement, baseline, diff, unknown_val
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.presence import Absence
-from watcher.core.sight import SourceState
+from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import Deployment, Listing
 
 OFFSET_LIMIT = 10_000
@@ -101,12 +101,7 @@ def _cut_short(state: SourceState, listing: Listing, now: Millis) -> tuple[Sourc
     state = replace(state, truncated=cut)
     if not cut:
         return state, []
-    event = Event(
-        type=EventType.TRUNCATED,
-        project=state.project,
-        region=state.region,
-        source=state.source,
-        at=now,
-        fields={"visible": str(len(listing.deployments)), "total": str(listing.total)},
+    event = source_event(
+        state, EventType.TRUNCATED, now, {"visible": str(len(listing.deployments)), "total": str(listing.total)}
     )
     return state, [event]

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from watcher.core.event import Event, EventType
-from watcher.core.sight import SourceState
+from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import Deployment
 
 AGREEMENTS = 2
@@ -73,15 +73,7 @@ def suspicion(
     if not is_crowd and state.suspicious != SUSPICIOUS_POLLS:
         return state, []
     missing = len(absence.missing)
-    event = Event(
-        type=EventType.SUSPICIOUS,
-        project=state.project,
-        region=state.region,
-        source=state.source,
-        at=at,
-        sight=state.last_ok,
-        fields={"missing": str(missing), "known": str(known)},
-    )
+    event = source_event(state, EventType.SUSPICIOUS, at, {"missing": str(missing), "known": str(known)})
     return replace(state, crowd=missing if is_crowd else state.crowd), [event]
 
 
@@ -99,15 +91,9 @@ def gone_event(deployment: Deployment, state: SourceState, at: int) -> Event:
         "announced": "true" if deployment.status in ANNOUNCED else "false",
         "mass": "true" if state.crowd else "false",
     }
-    return Event(
-        type=EventType.GONE,
-        project=state.project,
-        region=state.region,
-        source=state.source,
-        at=at,
-        sight=state.last_ok,
+    return replace(
+        source_event(state, EventType.GONE, at, fields),
         deployment=deployment,
         previous_status=deployment.status,
         previous_build=deployment.build,
-        fields=fields,
     )

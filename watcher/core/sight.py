@@ -35,7 +35,8 @@ class SourceState:
     unknown: frozenset[str] = field(default_factory=frozenset)
 
 
-def _event(state: SourceState, kind: EventType, at: Millis, fields: Mapping[str, str]) -> Event:
+def source_event(state: SourceState, kind: EventType, at: Millis, fields: Mapping[str, str] | None = None) -> Event:
+    """A fact that was observed at `at` through the source that `state` is about."""
     return Event(
         type=kind,
         project=state.project,
@@ -43,7 +44,7 @@ def _event(state: SourceState, kind: EventType, at: Millis, fields: Mapping[str,
         source=state.source,
         at=at,
         sight=state.last_ok,
-        fields=fields,
+        fields=fields or {},
     )
 
 
@@ -52,9 +53,9 @@ def seen(state: SourceState, at: Millis, blind_after: Millis) -> tuple[SourceSta
     events: list[Event] = []
     span = {"from": str(state.last_ok or state.since), "to": str(at)}
     if state.blind:
-        events.append(_event(state, EventType.SIGHTED, at, span))
+        events.append(source_event(state, EventType.SIGHTED, at, span))
     elif state.last_ok and at - state.last_ok > blind_after:
-        events.append(_event(state, EventType.GAP, at, span))
+        events.append(source_event(state, EventType.GAP, at, span))
     return replace(state, last_ok=at, failures=0, error="", blind=False), events
 
 
@@ -78,4 +79,4 @@ def assess(
     if state.blind or not (definite or stale):
         return state, []
     fields = {"from": str(state.last_ok or state.since), "error": state.error}
-    return replace(state, blind=True), [_event(state, EventType.BLIND, at, fields)]
+    return replace(state, blind=True), [source_event(state, EventType.BLIND, at, fields)]

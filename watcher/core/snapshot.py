@@ -4,7 +4,7 @@ Configuration values are not among them: the wire models never decode those (des
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 IN_FLIGHT = frozenset({"Queued", "Deploying", "Undeploying"})
 FAILED = frozenset({"Failed", "UndeployFailed"})
@@ -78,5 +78,4 @@ class Listing:
     truncated: bool = False
     unchanged: bool = False
     quarantined: int = 0
-    server_time: int | None = field(default=None)
     notice: str = ""
