@@ -11,7 +11,8 @@ from aiohttp import web
 
 from tests.fakes import FakeClock, fake_env
 from tests.loopback import web_server
-from watcher.connect import DeploymentsClient, ProjectAccess
+from watcher.connect import ListClient, ProjectAccess, Session, deployments
+from watcher.core.snapshot import Deployment
 from watcher.http import Http
 
 CANARY = "c4n4ry-s3cr3t"
@@ -132,7 +133,7 @@ def answer(
 @asynccontextmanager
 async def connected(
     api: ConnectApi, clock: FakeClock | None = None, clean: Callable[[str], str] = str, **access: Any
-) -> AsyncIterator[DeploymentsClient]:
+) -> AsyncIterator[ListClient[Deployment]]:
     """A client of that API."""
     async with web_server(api.handle) as url, Http() as http:
         project = ProjectAccess(
@@ -146,4 +147,4 @@ async def connected(
                 **access,
             }
         )
-        yield DeploymentsClient(project, http=http, env=fake_env(clock), clean=clean)
+        yield deployments(project, Session(project, http=http, env=fake_env(clock)), clean)

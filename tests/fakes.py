@@ -80,14 +80,14 @@ class ScriptedSource:
     def fail(self, kind: Blindness = Blindness.SERVER, text: str = "HTTP 503", retry_after: int | None = None) -> None:
         self.error = SourceError(text, kind, retry_after=retry_after)
 
-    async def list(self) -> Listing:
+    async def list(self) -> Listing[Deployment]:
         self.calls.append("list")
         if self.error:
             raise self.error
         found = {} if self.hidden else dict(self.deployments)
         unchanged = self._last == found
         self._last = found
-        return Listing(deployments=found, total=len(found), unchanged=unchanged, truncated=self.truncated)
+        return Listing(records=found, total=len(found), unchanged=unchanged, truncated=self.truncated)
 
     async def get(self, deployment_id: str) -> Deployment | None:
         self.calls.append(f"get {deployment_id}")

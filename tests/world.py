@@ -19,6 +19,7 @@ from watcher.core.cadence import Cadence
 from watcher.core.dispatch import SinkRef
 from watcher.core.notification import Notification
 from watcher.core.rule import Rule
+from watcher.core.snapshot import Deployment, Record
 from watcher.metrics import Metrics
 from watcher.pipeline.deliver import Deliverer
 from watcher.pipeline.judge import Judge, Policy
@@ -91,7 +92,7 @@ class World:
         self.crash_points: list[str] = []
         self.rules_digest = "1"
         self.sink_id = SINK
-        self.projects: tuple[str, ...] = (PROJECT,)
+        self.sources: dict[tuple[str, str], type[Record]] = {(PROJECT, "deployments"): Deployment}
         self.crash_on = ""
 
     def _crash(self, point: str) -> None:
@@ -106,14 +107,14 @@ class World:
         metrics = Metrics(CollectorRegistry(), version="0")
         store: Store = Mortal(self.store, self._crash)  # type: ignore[assignment]  # forwards every verb
         cadence = Cadence(normal=self.interval, fast=self.interval, blind_after=3 * self.interval + MINUTE)
-        target = Target(project=PROJECT, region="europe-west1.gcp", source=self.api, cadence=cadence)
+        target = Target(project=PROJECT, region="europe-west1.gcp", kind=Deployment, source=self.api, cadence=cadence)
         self.observer = Observer(target, store=store, env=env, metrics=metrics, changed=lambda: None)
         policy = Policy(
             rules=self.rules,
             root=self.root,
             receivers={"team": (SinkRef(id=self.sink_id, send_resolved=self.send_resolved),)},
             rules_digest=self.rules_digest,
-            projects=self.projects,
+            sources=self.sources,
             encode=encode,
         )
         self.judge = Judge(policy, store=store, env=env, metrics=metrics, told=lambda: None)

@@ -5,22 +5,26 @@ import random  # noqa: TID251  the composition root is where chance comes from
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import msgspec
 import structlog
 
 from watcher import rules
 from watcher.config import ProjectSettings, RuleSettings, Settings, read_secret, to_route
+from watcher.connect import ProjectAccess, Session
 from watcher.core.cadence import Cadence
 from watcher.core.delivery import DeliveryState
 from watcher.core.dispatch import SinkRef
 from watcher.core.duration import Millis
 from watcher.core.notification import Notification
 from watcher.core.rule import Rule
+from watcher.core.snapshot import Connector, ConnectorStaged, Deployment
 from watcher.errors import ConfigError
 from watcher.http import Http
 from watcher.metrics import Metrics
@@ -32,7 +36,9 @@ from watcher.pipeline.schedule import Schedule
 from watcher.ports import Env, Sink, Store
 from watcher.redact import Redactor
 from watcher.sinks import Wiring
+from watcher.sources.connectors import connector_source
 from watcher.sources.deployments import deployment_source
+from watcher.sources.drafts import Roster, draft_source
 from watcher.store import open_store
 from watcher.web import Health, serve
 
@@ -88,7 +94,7 @@ class Daemon:
     store: Store
     env: Env
     metrics: Metrics
-    observers: tuple[Observer, ...]
+    observers: tuple[Observer[Any], ...]
     judge: Judge
     deliverer: Deliverer
     judging: Loop
@@ -106,9 +112,9 @@ class Daemon:
         now = self.env.clock.monotonic()
         stalled = {each.name: "stalled" for each in self.loops if now - each.alive_at > STALLED_AFTER}
         failing = {each.name: each.error for each in self.loops if each.failures}
-        uncommitted = {f"observe {each.target.project}": each.error for each in self.observers if each.error}
+        uncommitted = {f"observe {_name(each)}": each.error for each in self.observers if each.error}
         hung = {
-            f"observe {each.target.project}": "hung"
+            f"observe {_name(each)}": "hung"
             for each in self.observers
             if each.polling_since is not None
             and now - each.polling_since > each.target.cadence.blind_after + STALLED_AFTER
@@ -117,7 +123,7 @@ class Daemon:
 
     def waiting(self) -> dict[str, str]:
         """What has not been tried yet since the start."""
-        return {each.target.project: "not polled yet" for each in self.observers if not each.attempted}
+        return {_name(each): "not polled yet" for each in self.observers if not each.attempted}
 
 
 def compile_rules(
@@ -222,8 +228,13 @@ def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[S
     decode = msgspec.json.Decoder(Notification).decode
     judging = Loop("judge", lambda: _judge(made), env.clock)
     delivering = Loop("deliver", lambda: _deliver(deliverer), env.clock)
+    observers = tuple(_observers(settings.projects, world, changed=judging.wake.set))
     judge = Judge(
-        _policy(settings, receivers, metrics), store=store, env=env, metrics=metrics, told=delivering.wake.set
+        _policy(settings, receivers, metrics, observers),
+        store=store,
+        env=env,
+        metrics=metrics,
+        told=delivering.wake.set,
     )
     deliverer = Deliverer(
         {sink.id: sink for sinks in receivers.values() for sink in sinks},
@@ -232,10 +243,6 @@ def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[S
         metrics=metrics,
         decode=decode,
         changed=delivering.wake.set,
-    )
-    observers = tuple(
-        Observer(_target(each, world), store=store, env=env, metrics=metrics, changed=judging.wake.set)
-        for each in settings.projects
     )
     made = Daemon(
         store=store,
@@ -253,7 +260,9 @@ def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[S
     return made
 
 
-def _policy(settings: Settings, receivers: Mapping[str, tuple[Sink, ...]], metrics: Metrics) -> Policy:
+def _policy(
+    settings: Settings, receivers: Mapping[str, tuple[Sink, ...]], metrics: Metrics, observers: Iterable[Observer[Any]]
+) -> Policy:
     return Policy(
         rules=compile_rules(settings.rules, template_failed=lambda rule: metrics.template_failures.labels(rule).inc()),
         root=to_route(settings),
@@ -262,25 +271,67 @@ def _policy(settings: Settings, receivers: Mapping[str, tuple[Sink, ...]], metri
             for name, sinks in receivers.items()
         },
         rules_digest=digest(repr(each.text()) for each in settings.rules),
-        projects=tuple(each.key for each in settings.projects),
+        sources={(each.target.project, each.target.name): each.target.kind for each in observers},
         encode=msgspec.json.encode,
         external_url=settings.web.external_url or "",
     )
 
 
-def _target(project: ProjectSettings, world: _World) -> Target:
-    cadence = Cadence(normal=project.poll_interval, fast=project.fast_interval, blind_after=project.blind_limit)
-    source = deployment_source(project.access(), http=world.http, env=world.env, clean=world.redactor.clean)
-    return Target(project=project.key, region=project.region, source=source, cadence=cadence)
+def _observers(
+    projects: Iterable[ProjectSettings], world: _World, *, changed: Callable[[], None]
+) -> Iterator[Observer[Any]]:
+    """One for each source. Drafts are the same for every project of one API client, and are read through the first."""
+    accesses = {each.key: each.access() for each in projects}
+    rosters = _rosters([accesses[each.key] for each in projects if each.connectors.watch], world.store)
+    clients: set[tuple[str, str]] = set()
+    observe = partial(Observer[Any], store=world.store, env=world.env, metrics=world.metrics, changed=changed)
+    clean = world.redactor.clean
+    for project in projects:
+        access = accesses[project.key]
+        session = Session(access, http=world.http, env=world.env)
+        cadence = Cadence(normal=project.poll_interval, fast=project.fast_interval, blind_after=project.blind_limit)
+        target = partial(Target[Any], project=project.key, region=project.region)
+        main = observe(target(kind=Deployment, source=deployment_source(access, session, clean), cadence=cadence))
+        yield main
+        if not project.connectors.watch:
+            continue
+        aside = partial(target, optional=True, trouble=partial(getattr, main, "failed_at"))
+        if access.identity not in clients:
+            clients.add(access.identity)
+            drafts = draft_source(access, session, clean, rosters[access.host])
+            yield observe(aside(name="drafts", kind=ConnectorStaged, source=drafts, cadence=cadence))
+        used = connector_source(access, session, clean, main.records)
+        yield observe(aside(name="connectors", kind=Connector, source=used, cadence=_drift_cadence(project)))
+
+
+def _rosters(accesses: Iterable[ProjectAccess], store: Store) -> dict[str, Roster]:
+    """For each host one, with the projects through which drafts may have been seen on it."""
+    projects: dict[str, list[str]] = {}
+    for each in accesses:
+        projects.setdefault(each.host, []).append(each.key)
+    remembered = partial(_drafts, store)
+    return {host: Roster(projects=tuple(keys), remembered=remembered) for host, keys in projects.items()}
+
+
+async def _drafts(store: Store, project: str) -> Sequence[ConnectorStaged]:
+    return await store.load_records(project, "drafts", ConnectorStaged)
+
+
+def _drift_cadence(project: ProjectSettings) -> Cadence:
+    pace = project.connectors.drift_interval
+    return Cadence(normal=pace, fast=pace, blind_after=max(project.blind_limit, 3 * pace + STALLED_AFTER))
+
+
+def _name(observer: Observer[Any]) -> str:
+    return f"{observer.target.name} of {observer.target.project}"
 
 
 def _plan(made: Daemon, settings: Settings) -> None:
     """What is done regularly. First polls are spread, so that a restart is no burst."""
-    for at, observer in enumerate(made.observers):
-        spread = observer.target.cadence.fast * at // len(made.observers)
-        made.schedule.every(
-            f"poll {observer.target.project}", observer.target.cadence.normal, observer.round, first_in=spread
-        )
+    for at, observer in enumerate(sorted(made.observers, key=lambda each: each.target.optional)):
+        pace = observer.target.cadence
+        spread = pace.fast * at // len(made.observers)
+        made.schedule.every(f"poll {_name(observer)}", pace.normal, observer.round, first_in=spread)
     made.schedule.every(
         "purge", PURGE_EVERY, lambda: _purge(made, settings.store.retention), first_in=PURGE_EVERY // 60
     )

@@ -23,7 +23,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
-from watcher.core.snapshot import KNOWN_STATUSES, KNOWN_TYPES, Deployment
+from watcher.core.snapshot import DRAFT_STATUSES, KNOWN_STATUSES, KNOWN_TYPES, Deployment, Record
 
 PREFIX = "connect_watcher"
 MAX_INVENTED = 20
@@ -37,7 +37,10 @@ _HISTOGRAMS = {
         (0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 21600, 86400),
     ),
 }
-_OPEN = {"deployments": {"type": KNOWN_TYPES, "status": KNOWN_STATUSES}}
+_OPEN = {
+    "deployments": {"type": KNOWN_TYPES, "status": KNOWN_STATUSES},
+    "connector_drafts": {"status": DRAFT_STATUSES},
+}
 """The labels whose values a server can invent, by metric, and the values that are documented."""
 
 M = TypeVar("M", Counter, Gauge, Histogram)
@@ -105,6 +108,7 @@ class Metrics:
             "source_last_success_timestamp_seconds", "When a source was last read in full.", "project", "source"
         )
         self.deployments: Gauges = gauge("deployments", "Deployments as last seen.", "project", "type", "status")
+        self.drafts: Gauges = gauge("connector_drafts", "Drafts of Connectors as last seen.", "project", "status")
         self.events: Counters = counter("events", "Facts that were observed and committed.", "type")
         self.log_records: Counters = counter("log_records", "Log records by what became of them.", "source", "outcome")
         self.alerts: Gauges = gauge("alerts", "Alerts by state.", "state")
@@ -118,17 +122,23 @@ class Metrics:
         self.change_to_delivered = _histogram(registry, "change_to_delivered_seconds")
         self.config_reloaded = _gauge(registry, "config_last_reload_successful", "1 if the last one could be used.")
         self.config_reloaded.set(1)
-        self._counted: dict[str, set[tuple[str, ...]]] = {}
+        self._counted: dict[tuple[str, str], set[tuple[str, ...]]] = {}
 
-    def count_deployments(self, project: str, deployments: Iterable[Deployment]) -> None:
-        """Show a project's Deployments by type and status; what has none any more is no longer shown."""
-        shown = (self.deployments.bounded((project, each.type, each.status)) for each in deployments)
-        counts = Tally(shown)
-        for gone in self._counted.get(project, set()) - counts.keys():
-            self.deployments.remove(gone)
+    def count(self, project: str, source: str, records: Iterable[Record]) -> None:
+        """Show how many records of a source are how; what none is any more is no longer shown."""
+        match source:
+            case "deployments":
+                family = self.deployments
+            case "drafts":
+                family = self.drafts
+            case _:
+                return
+        counts = Tally(family.bounded(_place(project, each)) for each in records)
+        for gone in self._counted.get((project, source), set()) - counts.keys():
+            family.remove(gone)
         for values, count in counts.items():
-            self.deployments.labels(*values).set(count)
-        self._counted[project] = set(counts)
+            family.labels(*values).set(count)
+        self._counted[project, source] = set(counts)
 
 
 def new_registry() -> CollectorRegistry:
@@ -157,6 +167,11 @@ def _histogram(registry: CollectorRegistry, name: str, *labels: str) -> Histogra
 def _build(registry: CollectorRegistry, version: str) -> None:
     info = Info(f"{PREFIX}_build", "What is running.", registry=registry)
     info.info({"version": version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version})
+
+
+def _place(project: str, record: Record) -> tuple[str, ...]:
+    kind = (record.type,) if isinstance(record, Deployment) else ()
+    return (project, *kind, record.status)
 
 
 def _shown(value: str) -> str:

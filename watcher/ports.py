@@ -3,7 +3,7 @@
 import random  # noqa: TID251  the one place where chance enters, as a type
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from watcher.core.alert import Alert
 from watcher.core.delivery import Delivery, DeliveryState, Settlement
@@ -12,7 +12,9 @@ from watcher.core.event import Event, EventReason
 from watcher.core.group import Group
 from watcher.core.notification import Notification
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Deployment, Listing
+from watcher.core.snapshot import Listing, R_co, Record
+
+R = TypeVar("R", bound=Record)
 
 
 class Clock(Protocol):
@@ -39,15 +41,15 @@ class Env:
     rng: random.Random
 
 
-class DeploymentSource(Protocol):
-    """One project's Deployments, as the Connect API tells them."""
+class Source(Protocol[R_co]):
+    """One list of the Connect API: a project's Deployments, the drafts an API client sees, the Connectors in use."""
 
-    async def list(self) -> Listing:
+    async def list(self) -> Listing[R_co]:
         """Read the whole list. Raises SourceError; never returns part of a list as if it were whole."""
         ...
 
-    async def get(self, deployment_id: str) -> Deployment | None:
-        """Read one Deployment; `None` when the API says that it does not exist. Raises SourceError."""
+    async def get(self, record_id: str) -> R_co | None:
+        """Read one record; `None` when the API says that it does not exist. Raises SourceError."""
         ...
 
 
@@ -78,7 +80,7 @@ class Observation:
     """What one poll adds to the store, as one transaction."""
 
     source: SourceState
-    upserts: Sequence[Deployment] = ()
+    upserts: Sequence[Record] = ()
     removed: Sequence[str] = ()
     events: Sequence[Event] = ()
 
@@ -135,8 +137,8 @@ class OutboxStats:
 class Store(Protocol):
     """The database. Every method is one transaction; what it returns is committed."""
 
-    async def load_deployments(self, project: str) -> Sequence[Deployment]:
-        """The Deployments of a project as last committed."""
+    async def load_records(self, project: str, source: str, kind: type[R]) -> Sequence[R]:
+        """What a source listed, as last committed."""
         ...
 
     async def load_source(self, project: str, source: str) -> SourceState | None:
@@ -144,7 +146,7 @@ class Store(Protocol):
         ...
 
     async def commit_observation(self, observation: Observation) -> None:
-        """Write a poll: source state, changed Deployments, events."""
+        """Write a poll: source state, changed records, events."""
         ...
 
     async def load_ledger(self) -> LedgerRows:

@@ -19,10 +19,10 @@ import structlog
 from tests.fakes import deployment, fake_env
 from tests.world import World, flat_route
 from watcher.app import SystemClock
-from watcher.connect import DeploymentsClient, ProjectAccess
+from watcher.connect import ListClient, ProjectAccess, Session, deployments
 from watcher.core.observation import Known, digest, look
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Listing
+from watcher.core.snapshot import Deployment, Listing
 from watcher.http import Answer, Http, Request
 from watcher.simulator import serve
 from watcher.store import open_store
@@ -81,11 +81,12 @@ async def poll() -> None:
         for body in bodies:
             json.loads(body)
 
-    def client() -> DeploymentsClient:
+    def client() -> ListClient[Deployment]:
         access = ProjectAccess(key="bench", region="r", client_id="i", client_secret="s")
-        return DeploymentsClient(access, http=cast("Http", Pages(bodies)), env=fake_env(), clean=lambda text: text)
+        session = Session(access, http=cast("Http", Pages(bodies)), env=fake_env())
+        return deployments(access, session, lambda text: text)
 
-    async def first() -> Listing:
+    async def first() -> Listing[Deployment]:
         return await client().list()
 
     warm = client()
@@ -95,12 +96,12 @@ async def poll() -> None:
     report("first poll: fetch, decode", await best(first), base)
     report("unchanged poll: recognised from its bytes", await best(warm.list), base)
     state = SourceState(project="bench", last_ok=1, baselined=True)
-    known = Known(state=state, deployments=listing.deployments)
-    one = next(iter(listing.deployments))
-    changed = {**listing.deployments, one: replace(listing.deployments[one], status="Failed")}
+    known = Known(state=state, records=listing.records)
+    one = next(iter(listing.records))
+    changed = {**listing.records, one: replace(listing.records[one], status="Failed")}
 
     async def compare() -> None:
-        found = replace(listing, deployments=changed)
+        found = replace(listing, records=changed)
         digest(known, found, look(known, found), {}, 2, blind_after=1)
 
     report(f"compare {COUNT} deployments, one changed", await best(compare), base)

@@ -1,4 +1,4 @@
-"""What every implementation of `ports.DeploymentSource` must do. A new one adds a line to `SUBJECTS`."""
+"""What every implementation of `ports.Source` must do. A new one adds a line to `SUBJECTS`."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -8,15 +8,16 @@ import pytest
 
 from tests.connect_api import PROJECT, ConnectApi, answer, connected, record
 from tests.fakes import ScriptedSource, deployment
+from watcher.core.snapshot import Deployment
 from watcher.errors import Blindness, SourceError
-from watcher.ports import DeploymentSource
+from watcher.ports import Source
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """A source, and hands that change the world behind it. Names become ids by `id-`."""
 
-    source: DeploymentSource
+    source: Source[Deployment]
     put: Callable[[str, str], None]
     remove: Callable[[str], None]
     fail: Callable[[], None]
@@ -77,21 +78,21 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
 
 async def test_nothing_is_a_listing_too(subject: Subject) -> None:
     listing = await subject.source.list()
-    assert (dict(listing.deployments), listing.total, listing.truncated, listing.quarantined) == ({}, 0, False, 0)
+    assert (dict(listing.records), listing.total, listing.truncated, listing.quarantined) == ({}, 0, False, 0)
 
 
 async def test_the_listing_has_everything_by_id(subject: Subject) -> None:
     subject.put("a", "Deployed")
     subject.put("b", "Failed")
     listing = await subject.source.list()
-    assert {each: found.status for each, found in listing.deployments.items()} == {"id-a": "Deployed", "id-b": "Failed"}
-    assert all(found.id == each and found.project == PROJECT for each, found in listing.deployments.items())
+    assert {each: found.status for each, found in listing.records.items()} == {"id-a": "Deployed", "id-b": "Failed"}
+    assert all(found.id == each and found.project == PROJECT for each, found in listing.records.items())
     assert listing.total == 2
 
 
 async def test_one_is_read_as_the_listing_has_it(subject: Subject) -> None:
     subject.put("a", "Failed")
-    assert await subject.source.get("id-a") == (await subject.source.list()).deployments["id-a"]
+    assert await subject.source.get("id-a") == (await subject.source.list()).records["id-a"]
 
 
 async def test_what_does_not_exist_is_none_and_no_error(subject: Subject) -> None:
@@ -99,7 +100,7 @@ async def test_what_does_not_exist_is_none_and_no_error(subject: Subject) -> Non
     assert await subject.source.get("id-b") is None
     subject.remove("a")
     assert await subject.source.get("id-a") is None
-    assert "id-a" not in (await subject.source.list()).deployments
+    assert "id-a" not in (await subject.source.list()).records
 
 
 async def test_the_first_listing_is_never_unchanged(subject: Subject) -> None:
@@ -111,8 +112,8 @@ async def test_unchanged_means_that_nothing_changed(subject: Subject) -> None:
     first = await subject.source.list()
     second = await subject.source.list()
     assert second.unchanged
-    assert second.deployments == first.deployments
-    assert second.deployments["id-a"] is first.deployments["id-a"]
+    assert second.records == first.records
+    assert second.records["id-a"] is first.records["id-a"]
 
 
 @pytest.mark.parametrize("change", ["status", "more", "fewer"])
@@ -126,7 +127,7 @@ async def test_a_change_is_seen_by_the_next_listing(subject: Subject, change: st
         subject.put("b" if change == "status" else "c", "Failed")
     after = await subject.source.list()
     assert not after.unchanged
-    assert after.deployments != before.deployments
+    assert after.records != before.records
 
 
 async def test_a_listing_that_was_returned_does_not_change_any_more(subject: Subject) -> None:
@@ -135,7 +136,7 @@ async def test_a_listing_that_was_returned_does_not_change_any_more(subject: Sub
     subject.put("a", "Failed")
     subject.put("b", "Failed")
     await subject.source.list()
-    assert {each: found.status for each, found in before.deployments.items()} == {"id-a": "Deployed"}
+    assert {each: found.status for each, found in before.records.items()} == {"id-a": "Deployed"}
 
 
 async def test_failure_is_an_error_of_a_kind_and_never_an_empty_listing(subject: Subject) -> None:
@@ -158,4 +159,4 @@ async def test_what_changed_during_a_failure_is_seen_after_it(subject: Subject) 
     subject.heal()
     listing = await subject.source.list()
     assert not listing.unchanged
-    assert listing.deployments["id-a"].status == "Failed"
+    assert listing.records["id-a"].status == "Failed"

@@ -106,7 +106,7 @@ async def test_a_new_store_knows_nothing(store: Store) -> None:
     outbox = await store.outbox()
 
     assert await store.load_source("shop", "deployments") is None
-    assert list(await store.load_deployments("shop")) == []
+    assert list(await store.load_records("shop", "deployments", Deployment)) == []
     assert (ledger.cursor, list(ledger.alerts), list(ledger.groups), dict(ledger.meta)) == (0, [], [], {})
     assert (list(backlog.events), list(backlog.sources), backlog.more) == ([], [], False)
     assert (outbox.rows, outbox.oldest) == (dict.fromkeys(DeliveryState, 0), None)
@@ -123,7 +123,7 @@ async def test_an_observation_is_there_until_the_next_one_replaces_it(store: Sto
     changed = replace(second, status="Failed", entries=(ReportEntry(type="Error", title="boom"),))
     await store.commit_observation(Observation(source=source(last_ok=7), upserts=[changed], removed=["3", "unknown"]))
 
-    assert list(await store.load_deployments("shop")) == [first, changed]
+    assert list(await store.load_records("shop", "deployments", Deployment)) == [first, changed]
     assert await store.load_source("shop", "deployments") == source(last_ok=7)
 
 
@@ -134,8 +134,8 @@ async def test_projects_and_sources_are_kept_apart(store: Store) -> None:
     await store.commit_observation(Observation(source=source("other", source="logs"), removed=[]))
     await store.commit_observation(Observation(source=source("third"), removed=["1"]))
 
-    assert list(await store.load_deployments("shop")) == [here]
-    assert list(await store.load_deployments("other")) == [there]
+    assert list(await store.load_records("shop", "deployments", Deployment)) == [here]
+    assert list(await store.load_records("other", "deployments", Deployment)) == [there]
     assert await store.load_source("other", "deployments") == source("other", failures=2)
     assert await store.load_source("other", "logs") == source("other", source="logs")
     assert await store.load_source("shop", "logs") is None
@@ -235,7 +235,7 @@ async def test_an_observation_that_fails_writes_nothing(store: Store) -> None:
         )
 
     assert await store.load_source("shop", "deployments") == source()
-    assert list(await store.load_deployments("shop")) == []
+    assert list(await store.load_records("shop", "deployments", Deployment)) == []
     assert len((await store.backlog(0, 10)).events) == 1
 
 

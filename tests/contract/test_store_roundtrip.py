@@ -131,7 +131,7 @@ async def test_observations_come_back_as_they_were(state: SourceState, found: De
     await store.commit_observation(Observation(source=state, upserts=[found], events=[told]))
 
     assert await store.load_source("shop", "deployments") == state
-    assert list(await store.load_deployments("shop")) == [found]
+    assert list(await store.load_records("shop", "deployments", Deployment)) == [found]
     assert list((await store.backlog(0, 5)).events) == [replace(told, seq=1)]
     await store.close()
 

@@ -12,8 +12,8 @@ from aiohttp import web
 from tests.connect_api import CANARY, PROJECT, Answer, ConnectApi, answer, api_error, connected, record
 from tests.fakes import FakeClock, fake_env
 from tests.loopback import free_port, raw_server, saying
-from watcher.connect import DeploymentsClient, ProjectAccess
-from watcher.core.snapshot import Application, ReportEntry
+from watcher.connect import ListClient, ProjectAccess, Session, deployments
+from watcher.core.snapshot import Application, Deployment, ReportEntry
 from watcher.errors import Blindness, SourceError
 from watcher.http import Http
 
@@ -25,7 +25,7 @@ def many(count: int) -> list[dict[str, Any]]:
     return [record(f"d{number}") for number in range(count)]
 
 
-async def blind(client: DeploymentsClient, deployment_id: str | None = None) -> SourceError:
+async def blind(client: ListClient[Deployment], deployment_id: str | None = None) -> SourceError:
     """The error of a call that must fail, and must not show what is secret."""
     with pytest.raises(SourceError) as caught:
         await (client.list() if deployment_id is None else client.get(deployment_id))
@@ -43,7 +43,7 @@ async def test_a_deployment_is_read_without_what_is_configured() -> None:
     async with connected(ConnectApi([record("shop", "Failed")])) as client:
         listing = await client.list()
         found = await client.get("id-shop")
-    assert listing.deployments == {"id-shop": found}
+    assert listing.records == {"id-shop": found}
     assert found is not None
     assert (found.id, found.key, found.project, found.status, found.type) == (
         "id-shop",
@@ -72,7 +72,7 @@ async def test_foreign_texts_pass_the_cleaner_and_are_cut() -> None:
     async with connected(ConnectApi([shop]), clean=lambda text: text.replace(CANARY, "***")) as client:
         listing = await client.list()
     assert CANARY not in repr(listing)
-    found = listing.deployments["id-shop"]
+    found = listing.records["id-shop"]
     assert len(found.entries[0].title) == 4096
     assert found.entries[0].message == "token ***"
     assert found.applications[0].url == "https://***"
@@ -81,7 +81,7 @@ async def test_foreign_texts_pass_the_cleaner_and_are_cut() -> None:
 async def test_an_unknown_status_is_kept_as_it_is_within_bounds() -> None:
     odd = [record("a", "Hibernating"), record("b", "x" * 500), record("c", "Fail\u202eed\x1b[31m")]
     async with connected(ConnectApi(odd)) as client:
-        found = (await client.list()).deployments
+        found = (await client.list()).records
     assert found["id-a"].status == "Hibernating"
     assert found["id-b"].status == "x" * 64
     assert found["id-c"].status == "Fail\ufffded\ufffd[31m"
@@ -124,11 +124,11 @@ async def test_a_field_of_another_form_costs_that_field_only(fields: dict[str, A
     async with connected(api) as client:
         listing = await client.list()
         alone = await client.get("id-odd")
-    found = listing.deployments["id-odd"]
+    found = listing.records["id-odd"]
     assert getattr(found, field) == value
     assert found.status == "Failed"
     assert found == alone
-    assert listing.deployments["id-a"].entries
+    assert listing.records["id-a"].entries
     assert listing.quarantined == 0
     assert CANARY not in repr(listing)
 
@@ -159,7 +159,7 @@ async def test_a_record_without_id_or_status_is_left_out_and_counted(bad: str) -
     api = ConnectApi(scripted=[answer(200, f'{{"results": [{json.dumps(record("a"))}, {bad}], "total": 2}}')])
     async with connected(api) as client:
         listing = await client.list()
-    assert list(listing.deployments) == ["id-a"]
+    assert list(listing.records) == ["id-a"]
     assert listing.quarantined == 1
     assert api.calls == {LIST: 1}
 
@@ -172,7 +172,7 @@ async def test_half_a_surrogate_pair_does_not_blind_a_project() -> None:
     )
     api = ConnectApi(scripted=[answer(200, f'{{"results": [{shop}], "total": 1}}'), answer(200, shop)])
     async with connected(api) as client:
-        found = (await client.list()).deployments["id-shop"]
+        found = (await client.list()).records["id-shop"]
         assert await client.get("id-shop") == found
     assert found.entries[0].title == "cut \ufffd"
     assert found.entries[0].message == "whole \U0001f600, path C:\\ud83d, \ufffd"
@@ -181,13 +181,13 @@ async def test_half_a_surrogate_pair_does_not_blind_a_project() -> None:
 async def test_bytes_that_are_no_text_cost_their_characters_only() -> None:
     page = json.dumps({"results": [record("a", key="SHOP")], "total": 1}).encode().replace(b"SHOP", b"sh\xffp")
     async with connected(ConnectApi(scripted=[answer(200, page)])) as client:
-        assert (await client.list()).deployments["id-a"].key == "sh\ufffdp"
+        assert (await client.list()).records["id-a"].key == "sh\ufffdp"
 
 
 async def test_of_duplicate_fields_the_last_counts() -> None:
     page = '{"results": [{"id": "id-a", "status": "Deployed", "status": "Failed"}], "total": 1}'
     async with connected(ConnectApi(scripted=[answer(200, page)])) as client:
-        assert (await client.list()).deployments["id-a"].status == "Failed"
+        assert (await client.list()).records["id-a"].status == "Failed"
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ async def test_what_is_no_page_blinds_and_is_not_repeated(body: bytes) -> None:
 
 async def test_a_byte_order_mark_is_no_obstacle() -> None:
     async with connected(ConnectApi(scripted=[answer(200, b"\xef\xbb\xbf" + b'{"results": []}')])) as client:
-        assert (await client.list()).deployments == {}
+        assert (await client.list()).records == {}
 
 
 # ── paging ───────────────────────────────────────────────────────────────────
@@ -234,7 +234,7 @@ async def test_one_call_for_each_500(count: int, calls: int) -> None:
     api = ConnectApi(many(count))
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.total, listing.truncated) == (count, count, False)
+    assert (len(listing.records), listing.total, listing.truncated) == (count, count, False)
     assert api.calls == {LIST: calls}
     assert api.requests[0] == f"{LIST}?limit=500&offset=0"
 
@@ -244,14 +244,14 @@ async def test_without_a_total_a_short_page_ends_the_list(count: int, calls: int
     api = ConnectApi(many(count), total=None)
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.total, listing.truncated) == (count, count, False)
+    assert (len(listing.records), listing.total, listing.truncated) == (count, count, False)
     assert api.calls == {LIST: calls}
 
 
 async def test_a_server_with_shorter_pages_is_followed_to_the_end() -> None:
     api = ConnectApi(many(250), cap=100)
     async with connected(api) as client:
-        assert len((await client.list()).deployments) == 250
+        assert len((await client.list()).records) == 250
     assert api.calls == {LIST: 3}
 
 
@@ -262,14 +262,14 @@ async def test_an_unchanged_page_is_not_decoded_and_its_objects_stay() -> None:
         assert (client.pages_decoded, first.unchanged) == (3, False)
         second = await client.list()
         assert (client.pages_decoded, second.unchanged) == (3, True)
-        assert second.deployments is first.deployments
+        assert second.records is first.records
         api.deployments[600]["status"] = "Failed"
         third = await client.list()
         assert (client.pages_decoded, client.pages_read, third.unchanged) == (4, 9, False)
         fourth = await client.list()
     assert fourth.unchanged
-    assert third.deployments["id-d600"].status == "Failed"
-    assert [third.deployments[f"id-d{each}"] is first.deployments[f"id-d{each}"] for each in (0, 499, 500, 1_199)] == [
+    assert third.records["id-d600"].status == "Failed"
+    assert [third.records[f"id-d{each}"] is first.records[f"id-d{each}"] for each in (0, 499, 500, 1_199)] == [
         True,
         True,
         False,
@@ -287,7 +287,7 @@ async def test_a_list_that_broke_off_does_not_make_the_next_one_unchanged() -> N
         api.before = lambda _: None
         after = await client.list()
         assert not after.unchanged
-        assert after.deployments["id-d0"].status == "Failed"
+        assert after.records["id-d0"].status == "Failed"
         assert (await client.list()).unchanged
 
 
@@ -297,7 +297,7 @@ async def test_a_page_fewer_is_a_change() -> None:
         await client.list()
         del api.deployments[500]
         listing = await client.list()
-    assert (len(listing.deployments), listing.unchanged) == (500, False)
+    assert (len(listing.records), listing.unchanged) == (500, False)
 
 
 async def test_the_same_deployment_on_two_pages_counts_once() -> None:
@@ -305,7 +305,7 @@ async def test_the_same_deployment_on_two_pages_counts_once() -> None:
     async with connected(api) as client:
         api.before = once("offset=500", lambda: api.deployments.insert(0, record("new")))
         listing = await client.list()
-    assert listing.deployments.keys() == {"id-new", *(f"id-d{each}" for each in range(501))}
+    assert listing.records.keys() == {"id-new", *(f"id-d{each}" for each in range(501))}
 
 
 async def test_what_slips_behind_the_seam_of_two_pages_is_found_by_a_second_walk() -> None:
@@ -314,11 +314,11 @@ async def test_what_slips_behind_the_seam_of_two_pages_is_found_by_a_second_walk
     async with connected(api) as client:
         api.before = once("offset=500", lambda: api.deployments.pop(0))
         listing = await client.list()
-        assert listing.deployments.keys() == {f"id-d{each}" for each in range(700)}
+        assert listing.records.keys() == {f"id-d{each}" for each in range(700)}
         assert api.calls == {LIST: 4}
         after = await client.list()
         assert not after.unchanged
-        assert after.deployments.keys() == {f"id-d{each}" for each in range(1, 700)}
+        assert after.records.keys() == {f"id-d{each}" for each in range(1, 700)}
         assert (await client.list()).unchanged
 
 
@@ -327,14 +327,14 @@ async def test_what_moves_behind_the_seam_is_found_by_a_second_walk() -> None:
     async with connected(api) as client:
         api.before = once("offset=500", lambda: api.deployments.insert(0, api.deployments.pop()))
         listing = await client.list()
-    assert listing.deployments.keys() == {f"id-d{each}" for each in range(700)}
+    assert listing.records.keys() == {f"id-d{each}" for each in range(700)}
 
 
 async def test_a_total_that_is_too_high_costs_calls_but_no_list() -> None:
     api = ConnectApi(many(3), total=5)
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.total, listing.truncated) == (3, 5, False)
+    assert (len(listing.records), listing.total, listing.truncated) == (3, 5, False)
     assert api.calls == {LIST: 4}
 
 
@@ -342,7 +342,7 @@ async def test_behind_offset_10000_nothing_is_visible_and_the_listing_says_so() 
     api = ConnectApi([{"id": f"d{each}", "status": "Deployed"} for each in range(10_600)])
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.total, listing.truncated) == (10_500, 10_600, True)
+    assert (len(listing.records), listing.total, listing.truncated) == (10_500, 10_600, True)
     assert (len(api.requests), api.requests[-1]) == (21, f"{LIST}?limit=500&offset=10000")
 
 
@@ -350,7 +350,7 @@ async def test_a_list_that_ends_exactly_at_the_limit_is_whole() -> None:
     api = ConnectApi([{"id": f"d{each}", "status": "Deployed"} for each in range(10_500)])
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.truncated) == (10_500, False)
+    assert (len(listing.records), listing.truncated) == (10_500, False)
 
 
 async def test_a_server_that_ignores_the_offset_is_not_asked_for_ever() -> None:
@@ -359,7 +359,7 @@ async def test_a_server_that_ignores_the_offset_is_not_asked_for_ever() -> None:
     api.before = lambda _: api.scripted.append(answer(200, page))
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.truncated) == (500, True)
+    assert (len(listing.records), listing.truncated) == (500, True)
     assert api.calls == {LIST: 2}
 
 
@@ -367,7 +367,7 @@ async def test_pages_of_one_record_end_too() -> None:
     api = ConnectApi([{"id": f"d{each}", "status": "Deployed"} for each in range(300)], cap=1)
     async with connected(api) as client:
         listing = await client.list()
-    assert (len(listing.deployments), listing.truncated) == (200, True)
+    assert (len(listing.records), listing.truncated) == (200, True)
 
 
 def once(where: str, act: Any) -> Any:
@@ -466,7 +466,7 @@ async def test_a_blip_is_not_seen(status: int) -> None:
     start = clock.at
     api = ConnectApi([record("shop")], scripted=[answer(status, HTML), answer(status, HTML)])
     async with connected(api, clock) as client:
-        assert len((await client.list()).deployments) == 1
+        assert len((await client.list()).records) == 1
     assert api.calls == {LIST: 3}
     assert 250 + 500 <= clock.at - start <= 500 + 1_000
 
@@ -487,7 +487,7 @@ async def test_pauses_differ_by_chance() -> None:
         start = clock.at
         api = ConnectApi(scripted=[answer(503)])
         async with connected(api, clock) as client:
-            client._env = fake_env(clock, seed)
+            client._session._env = fake_env(clock, seed)
             await client.list()
         lengths.append(clock.at - start)
     assert len(set(lengths)) == 5
@@ -501,7 +501,7 @@ async def test_a_connection_that_breaks_before_an_answer_is_a_blip() -> None:
 
     api = ConnectApi([record("shop")], scripted=[broken])
     async with connected(api) as client:
-        assert len((await client.list()).deployments) == 1
+        assert len((await client.list()).records) == 1
 
 
 async def test_an_answer_that_is_cut_off_is_no_page_wherever_the_cut_is() -> None:
@@ -603,7 +603,7 @@ async def test_those_who_wait_for_a_failing_renewal_share_the_failure() -> None:
         got = await asyncio.gather(*(client.get(f"id-d{each}") for each in range(20)), return_exceptions=True)
         assert {type(each) for each in got} == {SourceError}
         assert len(api.forms) == 1
-        assert len((await client.list()).deployments) == 20
+        assert len((await client.list()).records) == 20
 
 
 async def test_a_fresh_token_that_is_refused_is_the_apis_matter() -> None:
@@ -664,7 +664,7 @@ def test_secrets_stay_out_of_representations() -> None:
     project = ProjectAccess(
         key=PROJECT, region="x", client_id=CANARY, client_secret=CANARY, api_url=f"https://{CANARY}@x", auth_url=CANARY
     )
-    client = DeploymentsClient(project, http=Http(), env=fake_env(), clean=str)
+    client = deployments(project, Session(project, http=Http(), env=fake_env()), str)
     assert CANARY not in repr(project)
     assert CANARY not in repr(client)
 

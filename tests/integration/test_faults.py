@@ -94,7 +94,7 @@ async def test_a_body_that_the_receiver_calls_malformed_does_not_block_what_is_b
 
 async def test_a_project_that_is_no_longer_watched_is_no_longer_told_of(world: World) -> None:
     await failed(world)
-    world.projects = ()
+    world.sources = {}
     await world.boot()
     world.clock.at += 10 * HOUR
     await world.settle()
@@ -104,7 +104,7 @@ async def test_a_project_that_is_no_longer_watched_is_no_longer_told_of(world: W
 async def test_a_poll_that_hangs_is_cut_off_and_counts_as_a_failed_one(world: World) -> None:
     await begin(world)
 
-    async def hang() -> Listing:
+    async def hang() -> Listing[Deployment]:
         raise TimeoutError
 
     world.api.list = hang  # type: ignore[method-assign]  # the API, not the program
@@ -112,7 +112,7 @@ async def test_a_poll_that_hangs_is_cut_off_and_counts_as_a_failed_one(world: Wo
         await world.observer.poll()
     assert world.observer.polling_since is None
 
-    async def never() -> Listing:
+    async def never() -> Listing[Deployment]:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -146,7 +146,7 @@ async def test_records_that_cannot_be_read_are_not_taken_for_a_disappearance(wor
     world.api.hidden = True
     sound = world.api.list
 
-    async def listed() -> Listing:
+    async def listed() -> Listing[Deployment]:
         return replace(await sound(), quarantined=10, unchanged=False)
 
     world.api.list = listed  # type: ignore[method-assign]  # the API, not the program
@@ -230,7 +230,7 @@ async def test_what_the_api_announces_of_itself_is_told_once(world: World) -> No
     await begin(world)
     sound = world.api.list
 
-    async def listed() -> Listing:
+    async def listed() -> Listing[Deployment]:
         return replace(await sound(), notice="Sunset: Sun, 31 Jan 2027 00:00:00 GMT")
 
     world.api.list = listed  # type: ignore[method-assign]  # the API, not the program

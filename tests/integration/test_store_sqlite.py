@@ -166,12 +166,12 @@ async def test_rows_of_other_versions_can_be_read(store: Store, path: Path) -> N
     found = Deployment(id="1", project="shop", status="Failed")
     await store.commit_observation(Observation(source=SourceState(project="shop"), upserts=[found], events=[event()]))
     await store.close()
-    sql_on(path, """UPDATE deployments SET body = '{"id":"1","project":"shop","status":"Failed","colour":"red"}'""")
+    sql_on(path, """UPDATE records SET body = '{"id":"1","project":"shop","status":"Failed","colour":"red"}'""")
     sql_on(path, """UPDATE events SET body = '{"type":"gone","project":"shop","at":5}'""")
 
     reopened = await open_store(f"sqlite:///{path}", clock=FakeClock())
 
-    assert list(await reopened.load_deployments("shop")) == [found]
+    assert list(await reopened.load_records("shop", "deployments", Deployment)) == [found]
     assert list((await reopened.backlog(0, 5)).events) == [Event(type=EventType.GONE, project="shop", at=5, seq=1)]
     await reopened.close()
 

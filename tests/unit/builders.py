@@ -234,7 +234,7 @@ class Watch:
     def __post_init__(self) -> None:
         self.now = 0
         state = SourceState(project=PROJECT, region=REGION, since=START)
-        self.known = Known(state=state, deployments={})
+        self.known: Known[Deployment] = Known(state=state, records={})
         self.events: list[Event] = []
         self._shown: Mapping[str, Deployment] | None = None
 
@@ -250,13 +250,13 @@ class Watch:
 
     def poll(
         self, *, after: int = POLL, hidden: Iterable[str] = (), truncated: bool = False, judged: bool = True
-    ) -> Round:
+    ) -> Round[Deployment]:
         """Time passes and the list is read; it may hide Deployments that a single read shows."""
         self.now += after
         away = {f"id-{name}" for name in hidden}
         shown = {key: each for key, each in self.truth.items() if key not in away}
         total = 12_000 if truncated else len(shown)
-        listing = Listing(deployments=shown, total=total, truncated=truncated, unchanged=shown == self._shown)
+        listing = Listing(records=shown, total=total, truncated=truncated, unchanged=shown == self._shown)
         self._shown = shown
         absence = observation.look(self.known, listing)
         answers = {key: self.truth.get(key) for key in absence.probe}
@@ -279,10 +279,10 @@ class Watch:
     def at(self) -> int:
         return START + self.now
 
-    def take(self, found: Round) -> None:
-        kept = {key: each for key, each in self.known.deployments.items() if key not in found.removed}
+    def take(self, found: Round[Deployment]) -> None:
+        kept = {key: each for key, each in self.known.records.items() if key not in found.removed}
         kept |= {each.id: each for each in found.upserts}
-        self.known = Known(state=found.state, deployments=kept, absent=found.absent)
+        self.known = Known(state=found.state, records=kept, absent=found.absent)
         self.events += found.events
 
     def judge(self) -> list[str]:

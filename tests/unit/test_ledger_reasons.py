@@ -23,6 +23,7 @@ from tests.unit.builders import (
     stuck,
 )
 from watcher.core.event import Event, EventReason
+from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment
 
 # ── facts ────────────────────────────────────────────────────────────────────
@@ -134,7 +135,7 @@ def test_the_reason_is_that_of_the_rule_a_person_would_ask_about() -> None:
 
 
 def adopt(desk: Desk, *deployments: Deployment, at: int) -> None:
-    desk.ledger.adopt(deployments, START + at)
+    desk.ledger.adopt(deployments, SourceState(project="my-shop", region="europe-west1.gcp"), START + at)
     desk.commit()
 
 

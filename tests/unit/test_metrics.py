@@ -45,7 +45,7 @@ def exercise(metrics: Metrics) -> None:
     metrics.source_blind.labels("shop", "deployments").set(1)
     metrics.source_last_success.labels("shop", "deployments").set(1.5)
     metrics.change_to_delivered.observe(3)
-    metrics.count_deployments("shop", [deployment("a"), deployment("b"), deployment("c", status="Failed")])
+    metrics.count("shop", "deployments", [deployment("a"), deployment("b"), deployment("c", status="Failed")])
 
 
 def deployment(name: str, status: str = "Deployed", kind: str = "production") -> Deployment:
@@ -95,9 +95,9 @@ def count(metrics: Metrics, project: str, kind: str, status: str) -> float | Non
 
 
 def test_deployments_are_counted_anew_and_what_is_gone_is_not_shown(metrics: Metrics) -> None:
-    metrics.count_deployments("shop", [deployment("a"), deployment("b"), deployment("c", status="Failed")])
-    metrics.count_deployments("other", [deployment("d")])
-    metrics.count_deployments("shop", [deployment("a"), deployment("b", kind="preview")])
+    metrics.count("shop", "deployments", [deployment("a"), deployment("b"), deployment("c", status="Failed")])
+    metrics.count("other", "deployments", [deployment("d")])
+    metrics.count("shop", "deployments", [deployment("a"), deployment("b", kind="preview")])
     assert count(metrics, "shop", "production", "Deployed") == 1
     assert count(metrics, "shop", "preview", "Deployed") == 1
     assert count(metrics, "shop", "production", "Failed") is None
@@ -106,7 +106,7 @@ def test_deployments_are_counted_anew_and_what_is_gone_is_not_shown(metrics: Met
 
 def test_a_server_that_invents_statuses_cannot_make_the_scrape_grow(metrics: Metrics) -> None:
     invented = [deployment(str(number), status=f"New{number}") for number in range(300)]
-    metrics.count_deployments("shop", [*invented, deployment("a"), deployment("b", status="Undeploying")])
+    metrics.count("shop", "deployments", [*invented, deployment("a"), deployment("b", status="Undeploying")])
     statuses = {
         sample.labels["status"]
         for family in metrics.registry.collect()
@@ -116,7 +116,7 @@ def test_a_server_that_invents_statuses_cannot_make_the_scrape_grow(metrics: Met
     assert len(statuses) == MAX_INVENTED + 3
     assert count(metrics, "shop", "production", OTHER) == 300 - MAX_INVENTED
     assert count(metrics, "shop", "production", "Undeploying") == 1
-    metrics.count_deployments("shop", [])
+    metrics.count("shop", "deployments", [])
     assert count(metrics, "shop", "production", OTHER) is None
 
 

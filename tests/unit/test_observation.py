@@ -17,7 +17,7 @@ from watcher.core.snapshot import Deployment, Listing
 NOTHING = Absence(missing=(), suspect=False, probe=())
 
 
-def kinds(found: Round) -> list[str]:
+def kinds(found: Round[Deployment]) -> list[str]:
     return [each.type.value for each in found.events]
 
 
@@ -25,7 +25,7 @@ def crowd(size: int) -> list[Deployment]:
     return [deployment(f"d{n}") for n in range(size)]
 
 
-def ends(rounds: list[Round]) -> list[Event]:
+def ends(rounds: list[Round[Deployment]]) -> list[Event]:
     return [each for each in chain.from_iterable(found.events for found in rounds) if each.type.value == "gone"]
 
 
@@ -64,7 +64,7 @@ def test_an_unchanged_listing_is_not_looked_at_one_by_one() -> None:
             raise AssertionError("a round that changed nothing looked at every Deployment")
 
     watch = watching(*crowd(3))
-    listing = Listing(deployments=Untouchable(watch.truth), total=3, unchanged=True)
+    listing = Listing(records=Untouchable(watch.truth), total=3, unchanged=True)
     absence = observation.look(watch.known, listing)
     found = observation.digest(watch.known, listing, absence, {}, START + POLL, blind_after=MINUTE)
     assert (absence, found.events) == (NOTHING, ())
@@ -170,7 +170,7 @@ def test_row_12_five_empty_lists_are_one_suspicion_and_no_end() -> None:
     found = [kinds(watch.poll(hidden=everyone)) for _ in range(5)]
     assert found == [[], [], ["suspicious"], [], []]
     assert kinds(watch.poll()) == []
-    assert len(watch.known.deployments) == 10
+    assert len(watch.known.records) == 10
 
 
 def test_a_suspicion_is_told_again_only_after_the_list_was_well_in_between() -> None:
@@ -222,7 +222,7 @@ def test_a_list_cut_short_shows_nothing_missing_and_says_so_once() -> None:
     watch.remove("d0")
     found = [watch.poll(truncated=True) for _ in range(4)]
     assert [kinds(each) for each in found] == [["truncated"], [], [], []]
-    assert len(watch.known.deployments) == 3
+    assert len(watch.known.records) == 3
     assert [kinds(watch.poll()) for _ in range(3)] == [[], ["gone"], []]
 
 
@@ -262,4 +262,4 @@ def test_whatever_a_list_hides_nothing_that_exists_is_held_to_be_gone(script: li
                 watch.set(name, status="Failed")
     for _ in range(40):
         watch.poll()
-    assert dict(watch.known.deployments) == watch.truth
+    assert dict(watch.known.records) == watch.truth

@@ -186,7 +186,7 @@ def test_a_warning_ends_with_a_deployment_that_has_none(status: str, ended: bool
     ],
 )
 def test_a_failure_is_explained_by_its_first_decisive_entry(entries: tuple[ReportEntry, ...], error: str) -> None:
-    assert decisive_error(deployment(entries=entries)) == error
+    assert decisive_error(entries) == error
 
 
 def test_a_deployment_that_has_not_failed_has_no_error_to_show() -> None:

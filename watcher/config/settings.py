@@ -33,7 +33,7 @@ from watcher.sinks import SINKS, SinkConfig
 _FASTEST: Millis = 5_000
 _BLIND_SLACK: Millis = 60_000
 LATER = {
-    "on": ("connector", "log"),
+    "on": ("log",),
     "logs": ("poll", "otlp"),
 }
 """Values that the design knows and this version does not."""
@@ -61,6 +61,15 @@ class LogsSettings(Table):
     source: Annotated[Literal["off"], _of_this_version("logs")] = "off"
 
 
+class ConnectorsSettings(Table):
+    """Whether Connectors are watched beside Deployments, for which the API client needs `view_connectors:KEY` as well."""
+
+    watch: bool = True
+    """Drafts, once for each API client, and the published Connectors that Deployments run."""
+    drift_interval: Annotated[Duration, at_least("1s")] = Field(default=300_000, json_schema_extra={"default": "5m"})
+    """How often to look whether a newer version has been published. Drafts are polled like Deployments."""
+
+
 class ProjectSettings(Table):
     """One Connect project to watch."""
 
@@ -75,7 +84,8 @@ class ProjectSettings(Table):
     client_secret: SecretStr | None = None
     client_secret_file: Path | None = None
     scope: str | None = Field(default=None, pattern=r"^[!-~]+( [!-~]+)*$")
-    """What to ask a token for; by default everything its client has. `view_connectors_deployments:KEY` is enough."""
+    """What to ask a token for; by default everything its client has. `view_connectors_deployments:KEY` is enough for
+    Deployments, `view_connectors:KEY` for Connectors."""
     api_url: BaseUrl | None = None
     auth_url: BaseUrl | None = None
     poll_interval: Annotated[Duration, at_least("1s")] = Field(default=30_000, json_schema_extra={"default": "30s"})
@@ -83,6 +93,7 @@ class ProjectSettings(Table):
     """While something is under way; by default 5s, or `poll_interval` if that is shorter."""
     blind_after: Annotated[Duration, at_least("1s")] | None = None
     """How old the last sight may be; by default three times `poll_interval` and one minute."""
+    connectors: ConnectorsSettings = Field(default_factory=ConnectorsSettings)
     logs: LogsSettings = Field(default_factory=LogsSettings)
 
     @property
@@ -113,10 +124,11 @@ class RuleSettings(Table):
 
     name: Name
     """The `alertname`; a rule of your own takes the place of a pack's rule of the same name."""
-    on: Annotated[Literal["deployment", "report", "source"], _of_this_version("on")]
+    on: Annotated[Literal["deployment", "connector", "report", "source"], _of_this_version("on")]
     matchers: tuple[Matchers, ...] = ()
     resolve: tuple[Matchers, ...] | None = None
-    """What ends a state rule; by default `status="Deployed"` where the matchers are about the status."""
+    """What ends a state rule; by default `status="Deployed"` (a Connector's: `status="Published"`) where the
+    matchers are about the status."""
     wait: Duration = Field(default=0, alias="for", json_schema_extra={"default": "0s"})
     from_: Pattern | None = Field(default=None, alias="from")
     to: Pattern | None = None

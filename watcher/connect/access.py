@@ -22,7 +22,22 @@ class ProjectAccess:
     @property
     def deployments_url(self) -> str:
         """Where the project's Deployments are listed."""
-        return f"{self._host('connect', self.api_url)}/{quote(self.key, safe='')}/deployments"
+        return f"{self.host}/{quote(self.key, safe='')}/deployments"
+
+    @property
+    def connectors_url(self) -> str:
+        """Where Connectors are, published ones and drafts; their paths have no project key."""
+        return f"{self.host}/connectors"
+
+    @property
+    def host(self) -> str:
+        """The Connect API."""
+        return self._host("connect", self.api_url)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What drafts are seen by: the host and the API client."""
+        return self.host, self.client_id
 
     @property
     def token_url(self) -> str:

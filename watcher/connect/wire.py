@@ -1,26 +1,27 @@
-"""What is read of the API's answers: an allow-list. Fields that are not named here are skipped, never decoded.
+"""What is read of the API's answers: an allow-list. Fields that no wire type names are skipped, never decoded.
 
-Configuration values, secured ones included, stand in the same answers; nothing here can hold them. Every field may be
-missing, null or of another type than documented: what is left of the record counts, as long as it has an id and a
-status. A record without those is quarantined: left out, and counted.
+Configuration values, secured ones included, stand in the same answers; no wire type can hold them. Every field may be
+missing, null or of another type than documented: what is left of the record counts, as long as it has what it cannot
+be understood without. A record that has not is quarantined: left out, and counted. A kind of record is described by a
+`Form`: its wire type, and how the core's type is made of it.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Raw, Struct
 
-from watcher.core.snapshot import Application, Deployment, ReportEntry
+from watcher.core.snapshot import R_co, Record, ReportEntry
 
 SHORT, LONG, LINK = 256, 4096, 2048
 """Longest name, text and URL that is kept, in characters."""
 STATUS = 64
 MAX_PARTS = 100
-"""Report entries (the last ones) and applications that are kept of one Deployment."""
+"""Report entries (the last ones), comments and applications that are kept of one record."""
 
 _NOT_READABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}", re.ASCII)
@@ -35,6 +36,7 @@ _HALVES = re.compile(
 Clean = Callable[[str], str]
 """Takes secrets and control characters out of foreign text."""
 W = TypeVar("W", bound=Struct)
+F = TypeVar("F", bound=Record)
 
 
 class EntryWire(Struct, rename="camel"):
@@ -53,53 +55,8 @@ class ReportWire(Struct):
     entries: list[EntryWire] | None = None
 
 
-class BuildWire(Struct):
-    """The attempt: its id tells one from the next."""
-
-    id: str | None = None
-    report: ReportWire | None = None
-
-
-class DetailsWire(Struct):
-    """The envelope around the build."""
-
-    build: BuildWire | None = None
-
-
-class ConnectorWire(Struct):
-    """The copy of the Connector that a Deployment carries."""
-
-    id: str | None = None
-    key: str | None = None
-    name: str | None = None
-    version: int | None = None
-
-
-class ApplicationWire(Struct, rename="camel"):
-    """An application, without its configuration."""
-
-    id: str | None = None
-    application_name: str | None = None
-    url: str | None = None
-    topic: str | None = None
-
-
-class DeploymentWire(Struct, rename="camel"):
-    """A Deployment, without what is configured."""
-
-    id: str | None = None
-    status: str | None = None
-    key: str | None = None
-    version: int | None = None
-    type: str | None = None
-    deployed_region: str | None = None
-    connector: ConnectorWire | None = None
-    details: DetailsWire | None = None
-    applications: list[ApplicationWire] | None = None
-
-
-class _PageWire(Struct):
-    results: list[DeploymentWire]
+class _PageWire(Struct, Generic[W]):
+    results: list[W]
     total: int | None = None
 
 
@@ -109,54 +66,62 @@ class _LoosePage(Struct):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(Generic[R_co]):
     """One page as it was read. `count` is how many records it had, the `quarantined` ones included."""
 
-    deployments: tuple[Deployment, ...]
+    records: tuple[R_co, ...]
     count: int
     quarantined: int
     total: int | None
 
 
-_page = msgspec.json.Decoder(_PageWire)
+class Form(Generic[W, F]):
+    """One kind of record: its wire type, and `make`, which takes the wire record, the project and `clean`.
 
-
-def decode_page(body: bytes, project: str, clean: Clean) -> Page:
-    """Read a page of the list.
-
-    Raises:
-        ValueError: it is not such a page; the text says what it looks like and repeats none of it.
+    `make` returns `None` for a record that cannot be understood.
     """
+
+    def __init__(self, wire: type[W], make: Callable[[W, str, Clean], F | None]) -> None:
+        self._wire = wire
+        self._make = make
+        self._page = msgspec.json.Decoder(_PageWire[wire])  # type: ignore[valid-type]  # the type is a value here
+
+    def page(self, body: bytes, project: str, clean: Clean) -> Page[F]:
+        """Read a page of the list.
+
+        Raises:
+            ValueError: it is not such a page; the text says what it looks like and repeats none of it.
+        """
+        wire = self._read_page(body)
+        found = [each for record in wire.results if (each := self._make(record, project, clean)) is not None]
+        count = len(wire.results)
+        total = wire.total if wire.total is not None and 0 <= wire.total < _INT64 else None
+        return Page(records=tuple(found), count=count, quarantined=count - len(found), total=total)
+
+    def record(self, body: bytes, project: str, clean: Clean) -> F:
+        """Read a single record. Raises ValueError as `page` does."""
+        found = self._make(_salvage(_repaired(body), self._wire), project, clean)
+        if found is None:
+            raise ValueError(_looks_like(body))
+        return found
+
+    def _read_page(self, body: bytes) -> _PageWire[W]:
+        """The page; if need be record by record and field by field, each as far as it can be read."""
+        try:
+            return self._page.decode(body)
+        except _NOT_READABLE:
+            loose = _loose(body)
+        if loose is None:
+            raise ValueError(_looks_like(body))
+        results = [_salvage(record, self._wire) for record in loose.results]
+        return _PageWire(results=results, total=_read(loose.total, int))
+
+
+def _loose(body: bytes) -> _LoosePage | None:
     try:
-        wire = _page.decode(body)
+        return msgspec.json.decode(_repaired(body), type=_LoosePage)
     except _NOT_READABLE:
-        wire = _salvaged_page(body)
-    found = [each for record in wire.results if (each := _deployment(record, project, clean)) is not None]
-    count = len(wire.results)
-    total = wire.total if wire.total is not None and 0 <= wire.total < _INT64 else None
-    return Page(deployments=tuple(found), count=count, quarantined=count - len(found), total=total)
-
-
-def decode_deployment(body: bytes, project: str, clean: Clean) -> Deployment:
-    """Read a single Deployment. Raises ValueError as `decode_page` does."""
-    record = _salvage(_repaired(body), DeploymentWire)
-    found = _deployment(record, project, clean)
-    if found is None:
-        raise ValueError(_looks_like(body))
-    return found
-
-
-def _salvaged_page(body: bytes) -> _PageWire:
-    """The page record by record and field by field, each as far as it can be read."""
-    try:
-        loose = msgspec.json.decode(_repaired(body), type=_LoosePage)
-    except _NOT_READABLE:
-        loose = None
-    if loose is None:
-        raise ValueError(_looks_like(body))
-    return _PageWire(
-        results=[_salvage(record, DeploymentWire) for record in loose.results], total=_read(loose.total, int)
-    )
+        return None
 
 
 def _salvage(raw: Raw | str, kind: type[W]) -> W:
@@ -207,69 +172,40 @@ def _looks_like(body: bytes) -> str:
     return "JSON of another form, or broken JSON" if start in b'{["ntf-0123456789' else "something that is not JSON"
 
 
-def _deployment(wire: DeploymentWire, project: str, clean: Clean) -> Deployment | None:
-    status = clean(_word(wire.status, STATUS))
-    if not status or not wire.id or not _ID.fullmatch(wire.id):
-        return None
-    connector = wire.connector or ConnectorWire()
-    build = (wire.details and wire.details.build) or BuildWire()
-    return Deployment(
-        id=wire.id,
-        project=project,
-        status=status,
-        key=clean(_word(wire.key)),
-        type=clean(_word(wire.type)),
-        version=_number(wire.version),
-        region=clean(_word(wire.deployed_region)),
-        connector_id=_word(connector.id),
-        connector_key=clean(_word(connector.key)),
-        connector_name=_text(connector.name, SHORT, clean),
-        connector_version=_number(connector.version),
-        build=_word(build.id),
-        entries=_entries(build.report, clean),
-        applications=_applications(wire.applications or (), clean),
-    )
+def identifier(value: str | None) -> str:
+    """An id that can be part of a path, or nothing."""
+    return value if value and _ID.fullmatch(value) else ""
 
 
-def _entries(report: ReportWire | None, clean: Clean) -> tuple[ReportEntry, ...]:
+def entries(report: ReportWire | None, clean: Clean) -> tuple[ReportEntry, ...]:
+    """The lines of a report that say something."""
     listed = (report and report.entries) or []
     return tuple(
         ReportEntry(
-            type=_word(each.type),
-            title=_text(each.title, LONG, clean),
-            message=_text(each.message, LONG, clean),
-            application=_text(each.application, SHORT, clean),
-            created_at=_word(each.created_at),
+            type=word(each.type),
+            title=text(each.title, LONG, clean),
+            message=text(each.message, LONG, clean),
+            application=text(each.application, SHORT, clean),
+            created_at=word(each.created_at),
         )
         for each in listed[-MAX_PARTS:]
         if each.title or each.message
     )
 
 
-def _applications(listed: Sequence[ApplicationWire], clean: Clean) -> tuple[Application, ...]:
-    return tuple(
-        Application(
-            id=_word(each.id),
-            name=_text(each.application_name, SHORT, clean),
-            url=_text(each.url, LINK, clean),
-            topic=_text(each.topic, LINK, clean),
-        )
-        for each in listed[:MAX_PARTS]
-    )
-
-
-def _word(value: str | None, limit: int = SHORT) -> str:
+def word(value: str | None, limit: int = SHORT) -> str:
     """A name or an enumeration's value, on one line and without anything that cannot be seen."""
     if not value:
         return ""
-    text = value[:limit].strip()
-    return text if text.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in text)
+    shown = value[:limit].strip()
+    return shown if shown.isprintable() else "".join(each if each.isprintable() else "\ufffd" for each in shown)
 
 
-def _text(value: str | None, limit: int, clean: Clean) -> str:
+def text(value: str | None, limit: int, clean: Clean) -> str:
     """Foreign prose. Cleaned before it is cut: half a secret would not be recognised."""
     return clean(value[: 4 * limit])[:limit] if value else ""
 
 
-def _number(value: int | None) -> int:
+def number(value: int | None) -> int:
+    """A count or version; 0 where it is none."""
     return value if value is not None and 0 <= value < _INT64 else 0

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from watcher.core.duration import Millis
+from watcher.core.sight import PRIMARY
 
-IDENTITY = ("project", "region", "type", "connector", "deployment", "application", "source")
+IDENTITY = ("project", "region", "type", "connector", "connector_id", "draft", "deployment", "application", "source")
 """Labels of a subject that are part of an alert's identity; everything else can only be matched on."""
 
 
@@ -24,6 +25,7 @@ class AlertState(StrEnum):
 class Alert:
     """One alert. `key` is unique for ever: the fingerprint, and for a fact the event it tells.
 
+    `source` is the one whose sight decides how long its condition has lasted.
     `since` is when the condition began, `due` when a pending one fires, `attempt` the build it was last told for.
     `values` is what its templates may show; `annotations` is what they made of it when it last changed.
     `episode` grows with every start and every new attempt: a group tells an alert again exactly when it grew.
@@ -35,6 +37,7 @@ class Alert:
     fingerprint: str
     rule: str
     project: str
+    source: str = PRIMARY
     subject: str
     labels: Mapping[str, str]
     values: Mapping[str, str] = field(default_factory=dict)

@@ -1,11 +1,11 @@
 """Events: the facts that observing produces and judging consumes, one row each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from watcher.core.duration import Millis
-from watcher.core.snapshot import Deployment, ReportEntry
+from watcher.core.snapshot import Connector, ConnectorStaged, Deployment, Record, ReportEntry
 
 
 class EventType(StrEnum):
@@ -17,6 +17,10 @@ class EventType(StrEnum):
     REPORT = "report"
     APPLICATION = "application"
     CONNECTOR = "connector"
+    PREVIEW = "preview"
+    COMMENT = "comment"
+    LISTED = "listed"
+    DRIFT = "drift"
     GONE = "gone"
     BASELINE = "baseline"
     BLIND = "blind"
@@ -25,6 +29,7 @@ class EventType(StrEnum):
     SUSPICIOUS = "suspicious"
     UNKNOWN = "unknown"
     TRUNCATED = "truncated"
+    FORBIDDEN = "forbidden"
     ANNOUNCED = "announced"
     DEAD_LETTER = "dead_letter"
     REFUSING = "refusing"
@@ -40,6 +45,7 @@ SOURCE_EVENTS = frozenset(
         EventType.SUSPICIOUS,
         EventType.UNKNOWN,
         EventType.TRUNCATED,
+        EventType.FORBIDDEN,
         EventType.ANNOUNCED,
         EventType.DEAD_LETTER,
         EventType.REFUSING,
@@ -67,11 +73,11 @@ class EventReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One observed fact about a Deployment or about a source.
+    """One observed fact about a Deployment, a draft, a Connector or a source.
 
     `at` is when it was observed, `sight` when its source was last seen before that (0: never): a condition may be
-    held to have lasted only up to `sight`. `deployment` is the state after the fact (the last known one for `gone`);
-    `previous_status` and `previous_build` are the state before. `fields` holds what only this type of event has.
+    held to have lasted only up to `sight`. `deployment`, `draft` or `connector` is the state after the fact (the last
+    known one for `gone`), all `None` for a fact about a source; `previous_status` and `previous_build` are the state before. `fields` holds what only this type of event has.
     `baseline` marks facts that were already so when the project was first seen. `seq` is given by the store.
     """
 
@@ -82,6 +88,8 @@ class Event:
     region: str = ""
     source: str = "deployments"
     deployment: Deployment | None = None
+    draft: ConnectorStaged | None = None
+    connector: Connector | None = None
     previous_status: str = ""
     previous_build: str = ""
     entry: ReportEntry | None = None
@@ -90,9 +98,26 @@ class Event:
     seq: int = 0
 
     @property
+    def record(self) -> Record | None:
+        """The Deployment, draft or Connector it is about; `None` where it is about a source."""
+        return self.deployment or self.draft or self.connector
+
+    @property
     def subject(self) -> str:
-        """What the event is about: a Deployment's id, else the source."""
-        return self.deployment.id if self.deployment else self.source
+        """What the event is about: a record's id, else the source."""
+        found = self.record
+        return found.id if found else self.source
+
+
+def about(event: Event, record: Record) -> Event:
+    """The event, as one about `record`."""
+    match record:
+        case Deployment():
+            return replace(event, deployment=record)
+        case ConnectorStaged():
+            return replace(event, draft=record)
+        case Connector():
+            return replace(event, connector=record)
 
 
 def about_sink(kind: EventType, sink: str, at: Millis, *, count: int = 1, error: str = "") -> Event:
@@ -101,12 +126,17 @@ def about_sink(kind: EventType, sink: str, at: Millis, *, count: int = 1, error:
     return Event(type=kind, project="", source=sink, at=at, sight=at, fields=fields)
 
 
+def observation_of(event: Event) -> tuple[str, str, Millis]:
+    """Which look at which source brought the event."""
+    return event.project, event.source, event.at
+
+
 def whole_observations(events: Sequence[Event]) -> Sequence[Event]:
     """The events without those of the last observation, of which a limited read may have left a part behind."""
     if not events:
         return events
-    last = (events[-1].project, events[-1].at)
+    last = observation_of(events[-1])
     end = len(events)
-    while end and (events[end - 1].project, events[end - 1].at) == last:
+    while end and observation_of(events[end - 1]) == last:
         end -= 1
     return events[:end]

@@ -13,10 +13,13 @@ from dataclasses import replace
 from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
 from watcher.core.dispatch import Dispatch
 from watcher.core.duration import Millis
-from watcher.core.event import Event, EventReason, EventType
+from watcher.core.event import Event, EventReason, EventType, about, observation_of
 from watcher.core.rule import Condition, Evaluation, Rule
-from watcher.core.sight import SourceState
-from watcher.core.snapshot import IN_FLIGHT, Deployment
+from watcher.core.sight import SourceState, source_event
+from watcher.core.snapshot import Record
+
+Watched = tuple[str, str]
+"""A source by project and name: what is seen, or not, as one."""
 
 _WEIGHT = {reason: weight for weight, reason in enumerate(EventReason)}
 
@@ -35,34 +38,37 @@ class Ledger:
         self.reasons: dict[int, tuple[EventReason, str]] = {}
         self.tally: Counter[str] = Counter()
         self._by_name = {rule.name: rule for rule in rules}
-        self._by_subject: dict[tuple[str, str, str], set[str]] = {}
-        self._pending: dict[str, list[tuple[Millis, str]]] = {}
-        self._observation: tuple[str, Millis] | None = None
+        self._by_subject: dict[tuple[str, str, str, str], set[str]] = {}
+        self._pending: dict[Watched, list[tuple[Millis, str]]] = {}
+        self._observation: tuple[str, str, Millis] | None = None
 
-    def load(self, alerts: Iterable[Alert], projects: Container[str] | None = None) -> None:
-        """Take over stored alerts; those whose rule, or whose project, is no more end here without a word."""
+    def load(self, alerts: Iterable[Alert], watched: Container[Watched] | None = None) -> None:
+        """Take over stored alerts; those whose rule, or whose source, is no more end here without a word.
+
+        Alerts about sinks have no project, and are always kept.
+        """
         for alert in alerts:
-            if alert.rule in self._by_name and (projects is None or alert.project in projects):
+            is_watched = watched is None or not alert.project or (alert.project, alert.source) in watched
+            if alert.rule in self._by_name and is_watched:
                 self._put(alert, stored=True)
             else:
                 self.dispatch.forget(alert.key)
                 self.changed.add(alert.key)
 
-    def adopt(self, deployments: Iterable[Deployment], at: Millis) -> None:
-        """After a change of rules: what already holds is known but not news, exactly as at the first sight of a project."""
-        for each in deployments:
-            event = Event(
-                type=EventType.CREATED, project=each.project, region=each.region, at=at, deployment=each, baseline=True
-            )
+    def adopt(self, records: Iterable[Record], source: SourceState, at: Millis) -> None:
+        """After a change of rules: what already holds is known but not news, exactly as at the first sight of a source."""
+        template = replace(source_event(source, EventType.CREATED, at), baseline=True)
+        for each in records:
+            event = about(template, each)
             for rule in self._concerned(event):
                 if not rule.fact:
                     self._follow(rule, event)
 
     def apply(self, event: Event) -> None:
         """Advance by one event. Facts of one observation are told together, so groups are flushed between observations."""
-        self._sighted(event.project, event.sight)
-        if self._observation != (event.project, event.at):
-            self._observation = (event.project, event.at)
+        self._sighted((event.project, event.source), event.sight)
+        if self._observation != observation_of(event):
+            self._observation = observation_of(event)
             self.dispatch.flush_until(event.at, remind=False)
         found: list[tuple[EventReason, str]] = []
         for rule in self._concerned(event):
@@ -74,7 +80,7 @@ class Ledger:
     def advance(self, sources: Iterable[SourceState], now: Millis) -> None:
         """With every event applied: let time pass up to `now`, as far as each source has been seen."""
         for source in sources:
-            self._sighted(source.project, source.last_ok)
+            self._sighted((source.project, source.source), source.last_ok)
         self.dispatch.flush_until(now)
 
     def counts(self) -> Counter[str]:
@@ -84,9 +90,9 @@ class Ledger:
     def _concerned(self, event: Event) -> Iterator[Rule]:
         return (rule for rule in self.rules if rule.concerns(event))
 
-    def _sighted(self, project: str, sight: Millis) -> None:
-        """Fire what has been pending long enough by the time the project was last seen."""
-        heap = self._pending.get(project, [])
+    def _sighted(self, watched: Watched, sight: Millis) -> None:
+        """Fire what has been pending long enough by the time its source was last seen."""
+        heap = self._pending.get(watched, [])
         while heap and heap[0][0] <= sight:
             due, key = heapq.heappop(heap)
             alert = self.alerts.get(key)
@@ -114,7 +120,7 @@ class Ledger:
     def _follow(self, rule: Rule, event: Event) -> EventReason | None:
         answer = rule.evaluate(event)
         holds = {fingerprint(each.labels): each for each in answer.holds}
-        lapsed = self._by_subject.get((rule.name, event.project, event.subject), set()) - holds.keys()
+        lapsed = self._by_subject.get((rule.name, event.project, event.source, event.subject), set()) - holds.keys()
         reasons = [self._hold(key, condition, event, rule) for key, condition in holds.items()]
         reasons += [self._lapse(self.alerts[key], answer, event) for key in lapsed]
         return max(reasons, key=_WEIGHT.__getitem__, default=None)
@@ -124,7 +130,7 @@ class Ledger:
         alert = replace(alert, episode=self.dispatch.last_episode(alert.key) + 1)
         if rule.wait > 0:
             # what was under way at first sight is news if it lasts; what stood already is as silent as without a `for`
-            known = event.baseline and alert.status not in IN_FLIGHT
+            known = event.baseline and not (event.record and event.record.passing)
             self._put(replace(alert, due=event.at + rule.wait, silent=known))
             return EventReason.PENDING
         self._fire(replace(alert, silent=event.baseline), event.at)
@@ -204,9 +210,9 @@ class Ledger:
         if before is not None and before.subject != alert.subject:
             self._leave(before)
         self.alerts[alert.key] = alert
-        self._by_subject.setdefault((alert.rule, alert.project, alert.subject), set()).add(alert.key)
+        self._by_subject.setdefault(_home(alert), set()).add(alert.key)
         if alert.due:
-            heapq.heappush(self._pending.setdefault(alert.project, []), (alert.due, alert.key))
+            heapq.heappush(self._pending.setdefault((alert.project, alert.source), []), (alert.due, alert.key))
         if not stored:
             self.changed.add(alert.key)
 
@@ -216,7 +222,7 @@ class Ledger:
         self.changed.add(alert.key)
 
     def _leave(self, alert: Alert) -> None:
-        home = (alert.rule, alert.project, alert.subject)
+        home = _home(alert)
         self._by_subject[home].discard(alert.key)
         if not self._by_subject[home]:
             del self._by_subject[home]
@@ -230,6 +236,7 @@ def _start(rule: Rule, condition: Condition, event: Event) -> Alert:
         fingerprint=key,
         rule=rule.name,
         project=event.project,
+        source=event.source,
         subject=event.subject,
         labels=condition.labels,
         values=condition.values,
@@ -240,14 +247,19 @@ def _start(rule: Rule, condition: Condition, event: Event) -> Alert:
     )
 
 
+def _home(alert: Alert) -> tuple[str, str, str, str]:
+    """Where an alert is looked for. A draft and its published Connector have the same id, but not the same source."""
+    return alert.rule, alert.project, alert.source, alert.subject
+
+
 def _attempt(event: Event) -> tuple[str, str]:
-    return (event.deployment.build, event.deployment.status) if event.deployment else ("", "")
+    return (event.record.build, event.record.status) if event.record else ("", "")
 
 
 def _now(event: Event) -> Mapping[str, str]:
     """What has changed about the subject since its alert was last rendered, for the words of its end."""
     build, status = _attempt(event)
-    return {"build": build, "status": status} if event.deployment else {}
+    return {"build": build, "status": status} if event.record else {}
 
 
 def _strongest(found: Sequence[tuple[EventReason, str]], event: Event) -> tuple[EventReason, str]:

@@ -1,7 +1,8 @@
-"""One round of observing, as a pure step: what was known, what was listed, what single reads said → what to commit."""
+"""One round of observing one source, as a pure step: what was known, what was listed, what single reads said → what to commit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Generic
 
 from watcher.core import presence, sight
 from watcher.core.diff import Changes, announcement, baseline, diff, unknown_values
@@ -9,39 +10,41 @@ from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.presence import Absence
 from watcher.core.sight import SourceState, source_event
-from watcher.core.snapshot import Deployment, Listing
+from watcher.core.snapshot import Listing, R_co
 
 OFFSET_LIMIT = 10_000
 """The largest offset that the API takes; a shorter list that ends early is merely a list that changed while it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What is known about a project before a round. `absent` counts agreements on what is missing."""
+class Known(Generic[R_co]):
+    """What is known of a source before a round. `absent` counts agreements on what is missing."""
 
     state: SourceState
-    deployments: Mapping[str, Deployment]
+    records: Mapping[str, R_co]
     absent: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Generic[R_co]):
     """What a round found: the new state of the source, what to write, what to record."""
 
     state: SourceState
-    upserts: tuple[Deployment, ...]
+    upserts: tuple[R_co, ...]
     removed: tuple[str, ...]
     events: tuple[Event, ...]
     absent: Mapping[str, int]
 
 
-def look(known: Known, listing: Listing) -> Absence:
+def look(known: Known[R_co], listing: Listing[R_co]) -> Absence:
     """What the listing leaves open, so what to read one by one. A listing cut short by the API shows nothing missing."""
     if not known.state.baselined or listing.truncated:
         return Absence(missing=(), suspect=False, probe=())
-    if listing.unchanged and not known.absent and len(listing.deployments) == len(known.deployments):
+    if listing.unchanged and not known.absent and len(listing.records) == len(known.records):
         return Absence(missing=(), suspect=False, probe=())
-    found = presence.absence(known.deployments, listing.deployments.keys(), known.state)
+    found = presence.absence(known.records, listing.records.keys(), known.state)
+    if listing.composed:
+        return replace(found, suspect=False, probe=())
     if (
         listing.quarantined
     ):  # what could not be read is there, so that something is missing proves nothing against the list
@@ -50,23 +53,25 @@ def look(known: Known, listing: Listing) -> Absence:
 
 
 def digest(
-    known: Known,
-    listing: Listing,
+    known: Known[R_co],
+    listing: Listing[R_co],
     absence: Absence,
-    answers: Mapping[str, Deployment | None],
+    answers: Mapping[str, R_co | None],
     now: Millis,
     *,
     blind_after: Millis,
-) -> Round:
+) -> Round[R_co]:
     """Everything that follows from a listing that was read in full at `now`."""
     before = known.state
     state, events = sight.seen(before, now, blind_after)
     found = tuple(each for each in answers.values() if each is not None)
     absent, gone = presence.agreed(known.absent, answers, absence.missing)
+    if listing.composed:
+        absent, gone = {}, list(absence.missing)
     belied = bool(found) and not listing.quarantined
     unanswered = any(key not in answers for key in absence.probe)
     doubtful = absence.suspect or belied or unanswered or presence.is_crowd_missing(state, len(absence.missing))
-    state, told = presence.suspicion(state, absence, len(known.deployments), doubtful=doubtful, at=now)
+    state, told = presence.suspicion(state, absence, len(known.records), doubtful=doubtful, at=now)
     events += told
     state, told = _cut_short(state, listing, now)
     events += told
@@ -75,7 +80,7 @@ def digest(
     events += (*told, *changes.events)
     state, told = announcement(listing.notice, state, now)
     events += told
-    events += (presence.gone_event(known.deployments[key], state, now) for key in gone)
+    events += (presence.gone_event(known.records[key], state, now) for key in gone)
     return Round(
         state=replace(state, baselined=True, crowd_gone=state.crowd_gone + len(gone) if state.crowd else 0),
         upserts=changes.upserts,
@@ -85,15 +90,17 @@ def digest(
     )
 
 
-def _changes(known: Known, listing: Listing, found: tuple[Deployment, ...], state: SourceState, now: Millis) -> Changes:
-    """An unchanged listing needs no look at its Deployments: they are what is known."""
+def _changes(
+    known: Known[R_co], listing: Listing[R_co], found: tuple[R_co, ...], state: SourceState, now: Millis
+) -> Changes[R_co]:
+    """An unchanged listing needs no look at its records: they are what is known."""
     if not known.state.baselined:
-        return baseline(listing.deployments.values(), state, now)
-    listed = () if listing.unchanged else listing.deployments.values()
-    return diff(known.deployments, (*listed, *found), state, now)
+        return baseline(listing.records.values(), state, now)
+    listed = () if listing.unchanged else listing.records.values()
+    return diff(known.records, (*listed, *found), state, now)
 
 
-def _cut_short(state: SourceState, listing: Listing, now: Millis) -> tuple[SourceState, list[Event]]:
+def _cut_short(state: SourceState, listing: Listing[R_co], now: Millis) -> tuple[SourceState, list[Event]]:
     """The API lists up to an offset of 10,000; that there is more is told once, until it all fits again."""
     cut = listing.truncated and listing.total > OFFSET_LIMIT
     if cut == state.truncated:
@@ -102,6 +109,6 @@ def _cut_short(state: SourceState, listing: Listing, now: Millis) -> tuple[Sourc
     if not cut:
         return state, []
     event = source_event(
-        state, EventType.TRUNCATED, now, {"visible": str(len(listing.deployments)), "total": str(listing.total)}
+        state, EventType.TRUNCATED, now, {"visible": str(len(listing.records)), "total": str(listing.total)}
     )
     return state, [event]

@@ -1,18 +1,18 @@
-"""Decide about Deployments that a list no longer shows: gone, only hidden, or a list not to be believed.
+"""Decide about records that a list no longer shows: gone, only hidden, or a list not to be believed.
 
-A missing Deployment is gone when the list and a read of its own agree, twice. When most of a project is missing at
+A missing record is gone when the list and a read of its own agree, twice. When most of a project is missing at
 once, or a read finds what the list denies, it is the list that is suspect (design truth 7).
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from watcher.core.event import Event, EventType
+from watcher.core.event import Event, EventType, about
 from watcher.core.sight import SourceState, source_event
-from watcher.core.snapshot import Deployment
+from watcher.core.snapshot import Record
 
 AGREEMENTS = 2
-"""How often list and single read must agree that a Deployment is gone."""
+"""How often list and single read must agree that a record is gone."""
 SUSPICIOUS_POLLS = 3
 """Unbelievable lists in a row before a person hears of it."""
 PROBES = 20
@@ -31,7 +31,7 @@ class Absence:
     probe: tuple[str, ...]
 
 
-def absence(known: Mapping[str, Deployment], listed: Collection[str], state: SourceState) -> Absence:
+def absence(known: Mapping[str, Record], listed: Collection[str], state: SourceState) -> Absence:
     """Look at what is missing. A suspect list is not checked read by read until a person has been told of it."""
     missing = tuple(key for key in known if key not in listed)
     unexpected = sum(known[key].status not in ANNOUNCED for key in missing)
@@ -42,7 +42,7 @@ def absence(known: Mapping[str, Deployment], listed: Collection[str], state: Sou
 
 
 def agreed(
-    before: Mapping[str, int], found: Mapping[str, Deployment | None], missing: Collection[str]
+    before: Mapping[str, int], found: Mapping[str, Record | None], missing: Collection[str]
 ) -> tuple[dict[str, int], list[str]]:
     """Count agreements of this poll: `found` holds the single reads that answered (`None`: it does not exist).
 
@@ -85,15 +85,11 @@ def is_crowd_missing(state: SourceState, missing: int) -> bool:
     return missing > 0 and state.crowd > 0 and 2 * (missing + state.crowd_gone) >= state.crowd
 
 
-def gone_event(deployment: Deployment, state: SourceState, at: int) -> Event:
-    """The end of a Deployment. `announced` says that it was seen undeploying; `mass` that it went in a suspicious crowd."""
+def gone_event(record: Record, state: SourceState, at: int) -> Event:
+    """The end of a record. `announced` says that it was seen undeploying; `mass` that it went in a suspicious crowd."""
     fields = {
-        "announced": "true" if deployment.status in ANNOUNCED else "false",
+        "announced": "true" if record.status in ANNOUNCED else "false",
         "mass": "true" if state.crowd else "false",
     }
-    return replace(
-        source_event(state, EventType.GONE, at, fields),
-        deployment=deployment,
-        previous_status=deployment.status,
-        previous_build=deployment.build,
-    )
+    event = about(source_event(state, EventType.GONE, at, fields), record)
+    return replace(event, previous_status=record.status, previous_build=record.build)

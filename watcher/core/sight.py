@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 
+FORBIDDEN = "forbidden"
+"""Remembered among the values already told: that this source was refused before it was ever seen."""
+PRIMARY = "deployments"
 DEFINITE_FAILURES = 3
 """Polls in a row that must be refused (401, 403, 404) before the refusal is believed."""
 
@@ -20,7 +23,7 @@ class SourceState:
     """
 
     project: str
-    source: str = "deployments"
+    source: str = PRIMARY
     region: str = ""
     since: Millis = 0
     last_ok: Millis = 0
@@ -33,6 +36,16 @@ class SourceState:
     crowd_gone: int = 0
     truncated: bool = False
     unknown: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def is_primary(self) -> bool:
+        """Whether it is what a project is watched for; the others are told of only where they have something to tell."""
+        return self.source == PRIMARY
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether it was refused before it was ever seen, and that was told."""
+        return FORBIDDEN in self.unknown and not self.baselined
 
 
 def source_event(state: SourceState, kind: EventType, at: Millis, fields: Mapping[str, str] | None = None) -> Event:
@@ -63,8 +76,24 @@ def missed(
     state: SourceState, at: Millis, blind_after: Millis, *, error: str, refusal: str = ""
 ) -> tuple[SourceState, list[Event]]:
     """A read failed at `at`. `refusal` is `credentials` (believed at once), `definite` (believed after a few) or empty."""
-    state = replace(state, failures=state.failures + 1, error=error)
-    return assess(state, at, blind_after, refusal=refusal)
+    return assess(failed(state, error), at, blind_after, refusal=refusal)
+
+
+def failed(state: SourceState, error: str) -> SourceState:
+    """One more read has failed; nobody is told."""
+    return replace(state, failures=state.failures + 1, error=error)
+
+
+def forbidden(state: SourceState, at: Millis, error: str) -> tuple[SourceState, list[Event]]:
+    """A source that need not be watched has never been seen, and is refused: told once, and it is not blindness.
+
+    An API client that may read Deployments only is a sound choice, and no reason to wake anybody.
+    """
+    state = failed(state, error)
+    if state.is_forbidden:
+        return state, []
+    event = source_event(state, EventType.FORBIDDEN, at, {"error": error})
+    return replace(state, unknown=state.unknown | {FORBIDDEN}), [event]
 
 
 def assess(

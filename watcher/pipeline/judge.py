@@ -1,7 +1,7 @@
 """Judge: read new events, advance the ledger, commit alerts, groups and outbox rows. It sends nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -15,6 +15,7 @@ from watcher.core.ledger import Ledger
 from watcher.core.notification import Notification
 from watcher.core.route import Route
 from watcher.core.rule import Rule
+from watcher.core.snapshot import Record
 from watcher.metrics import Metrics
 from watcher.ports import Backlog, Env, Judgement, Store
 
@@ -26,13 +27,17 @@ RULES_KEY = "rules"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What judging goes by. `rules_digest` changes when a rule does; `encode` turns a message into an outbox payload."""
+    """What judging goes by.
+
+    `rules_digest` changes when a rule does; `sources` are those that are watched, by project and name, with the kind of
+    record that they list. `encode` turns a message into an outbox payload.
+    """
 
     rules: Sequence[Rule]
     root: Route
     receivers: dict[str, tuple[SinkRef, ...]]
     rules_digest: str
-    projects: tuple[str, ...]
+    sources: Mapping[tuple[str, str], type[Record]]
     encode: Callable[[Notification], bytes]
     external_url: str = ""
 
@@ -90,8 +95,7 @@ class Judge:
         ledger = Ledger(policy.rules, Dispatch(policy.root, policy.receivers, external_url=policy.external_url))
         now = self._env.clock.now()
         ledger.dispatch.load(group.rewound(each, now) for each in rows.groups)
-        known = (*policy.projects, "")  # alerts about sinks have no project
-        ledger.load((alert.rewound(each, now) for each in rows.alerts), known)
+        ledger.load((alert.rewound(each, now) for each in rows.alerts), policy.sources)
         self._cursor = rows.cursor
         self._rules_before = rows.meta.get(RULES_KEY)
         return ledger
@@ -103,8 +107,10 @@ class Judge:
             return
         if self._rules_before is not None:
             log.info("rules.changed")
-            for project in self._policy.projects:
-                ledger.adopt(await self._store.load_deployments(project), self._env.clock.now())
+            for (project, name), kind in self._policy.sources.items():
+                state = await self._store.load_source(project, name)
+                if state is not None:
+                    ledger.adopt(await self._store.load_records(project, name, kind), state, self._env.clock.now())
         self._meta = {RULES_KEY: digest_now}
         self._rules_before = digest_now
 

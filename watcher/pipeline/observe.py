@@ -1,9 +1,10 @@
-"""Observe: poll one project and commit what happened. It judges nothing."""
+"""Observe: poll one source and commit what happened. It judges nothing."""
 
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import structlog
 
@@ -13,19 +14,21 @@ from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.observation import Known, Round
 from watcher.core.presence import Absence
-from watcher.core.sight import SourceState
-from watcher.core.snapshot import IN_FLIGHT, Deployment, Listing
+from watcher.core.sight import PRIMARY, SourceState
+from watcher.core.snapshot import Listing, Record
 from watcher.errors import Blindness, SourceError, StoreError
 from watcher.metrics import Metrics
-from watcher.ports import DeploymentSource, Env, Observation, Store
+from watcher.ports import Env, Observation, Source, Store
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "deployments"
+R = TypeVar("R", bound=Record)
 SHORTEST_WAIT: Millis = 1_000
 BUSY_FOR: Millis = 3_600_000
-"""How long one Deployment under way is worth fast polling; after that it is stuck and normal polling will do."""
+"""How long one record under way is worth fast polling; after that it is stuck and normal polling will do."""
 SHORTEST_PATIENCE: Millis = 1_000
+FORBIDDEN_AGAIN: Millis = 3_600_000
+"""How soon to ask again for what an API client may not read: somebody may have granted it."""
 _OF_ONE_RECORD = frozenset({Blindness.UNREADABLE, Blindness.NOT_FOUND})
 """Failures of a single read that say nothing about the reads after it."""
 _REFUSALS = {
@@ -36,30 +39,39 @@ _REFUSALS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """One project to observe: how to read it and at what pace."""
+class Target(Generic[R]):
+    """One source to observe: what it lists, how to read it and at what pace.
+
+    `optional` marks one that need not be watched: that it is refused from the start is no blindness. `trouble` says
+    when the source beside it, of the same API, last failed: while both fail, that one is told.
+    """
 
     project: str
     region: str
-    source: DeploymentSource
+    kind: type[R]
+    source: Source[R]
     cadence: Cadence
+    name: str = PRIMARY
+    optional: bool = False
+    trouble: Callable[[], Millis] = lambda: 0
 
 
-class Observer:
-    """Polls one project. `poll` is one round; whoever schedules it asks `next_in` how soon the next should be."""
+class Observer(Generic[R]):
+    """Polls one source. `poll` is one round; whoever schedules it asks `next_in` how soon the next should be."""
 
     def __init__(
-        self, target: Target, *, store: Store, env: Env, metrics: Metrics, changed: Callable[[], None]
+        self, target: Target[R], *, store: Store, env: Env, metrics: Metrics, changed: Callable[[], None]
     ) -> None:
         self.target = target
         self.attempted = False
         self.error = ""
         self.polling_since: Millis | None = None
+        self.failed_at: Millis = 0
         self._store = store
         self._env = env
         self._metrics = metrics
         self._changed = changed
-        self._known: Known | None = None
+        self._known: Known[R] | None = None
         self._busy_since: dict[str, Millis] = {}
         self._not_before: Millis = 0
         self._refused = False
@@ -89,7 +101,7 @@ class Observer:
             await self._failed(known, SourceError(text, Blindness.TIMEOUT))
         finally:
             self.polling_since = None
-        self._metrics.poll_duration.labels(SOURCE).observe((self._env.clock.monotonic() - started) / 1000)
+        self._metrics.poll_duration.labels(self.target.name).observe((self._env.clock.monotonic() - started) / 1000)
         self.attempted = True
 
     async def round(self) -> Millis:
@@ -102,7 +114,7 @@ class Observer:
             self.error = ""
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
-            log.exception("poll.crashed", project=self.target.project)
+            log.exception("poll.crashed", project=self.target.project, source=self.target.name)
             await self._crashed(error)
         return self.next_in()
 
@@ -120,35 +132,41 @@ class Observer:
             return wait
         return min(wait, max(deadline - now, SHORTEST_WAIT))
 
-    async def _load(self) -> Known:
+    async def records(self) -> Iterable[R]:
+        """What is known now: what was last committed."""
+        return (await self._load()).records.values()
+
+    async def _load(self) -> Known[R]:
         if self._known is None:
             target = self.target
-            state = await self._store.load_source(target.project, SOURCE)
+            state = await self._store.load_source(target.project, target.name)
             if state is None:
-                state = SourceState(project=target.project, region=target.region, since=self._env.clock.now())
+                now = self._env.clock.now()
+                state = SourceState(project=target.project, source=target.name, region=target.region, since=now)
                 await self._store.commit_observation(Observation(source=state))
-            deployments = {each.id: each for each in await self._store.load_deployments(target.project)}
+            found = await self._store.load_records(target.project, target.name, target.kind)
             last_ok = min(state.last_ok, self._env.clock.now())  # the clock may have been set back since
-            self._known = Known(state=replace(state, region=target.region, last_ok=last_ok), deployments=deployments)
-            self._note_busy(deployments.values())
-            self._metrics.source_blind.labels(target.project, SOURCE).set(state.blind)
-            self._metrics.count_deployments(target.project, deployments.values())
+            state = replace(state, region=target.region, last_ok=last_ok)
+            self._known = Known(state=state, records={each.id: each for each in found})
+            self._note_busy(found)
+            self._metrics.source_blind.labels(target.project, target.name).set(state.blind)
+            self._count(found)
         return self._known
 
-    def _patience(self, known: Known) -> Millis:
+    def _patience(self, known: Known[R]) -> Millis:
         """How long a whole poll may take: never past the moment at which the source would have to be called blind."""
         deadline = cadence.blind_at(self.target.cadence, known.state)
         limit = self.target.cadence.blind_after
         left = limit if deadline is None else deadline - self._env.clock.now()
         return max(min(limit, left), SHORTEST_PATIENCE) if left > 0 else max(limit, SHORTEST_PATIENCE)
 
-    def _believable(self, listing: Listing) -> Listing:
+    def _believable(self, listing: Listing[R]) -> Listing[R]:
         """`unchanged` is relative to the listing before, which may never have been committed."""
         if not self._committed:
             listing = replace(listing, unchanged=False)
         return listing
 
-    async def _seen(self, known: Known, listing: Listing, answers: dict[str, Deployment | None]) -> None:
+    async def _seen(self, known: Known[R], listing: Listing[R], answers: dict[str, R | None]) -> None:
         listing = self._believable(listing)
         self._committed = False
         absence = observation.look(known, listing)
@@ -162,43 +180,56 @@ class Observer:
         self._take_over(known, found)
         self._report(found.events, failures=known.state.failures, quarantined=listing.quarantined)
 
-    def _take_over(self, known: Known, found: Round) -> None:
+    def _take_over(self, known: Known[R], found: Round[R]) -> None:
         """Make a committed round what is known. Where nothing changed, nothing is copied."""
-        deployments = known.deployments
+        records = known.records
         if found.upserts or found.removed:
             removed = set(found.removed)
-            deployments = {key: each for key, each in deployments.items() if key not in removed}
-            deployments.update((each.id, each) for each in found.upserts)
+            kept = {key: each for key, each in records.items() if key not in removed}
+            records = kept | {each.id: each for each in found.upserts}
             for key in found.removed:
                 self._busy_since.pop(key, None)
             self._note_busy(found.upserts)
-            self._metrics.count_deployments(self.target.project, deployments.values())
-        self._known = Known(state=found.state, deployments=deployments, absent=found.absent)
+            self._count(records.values())
+        self._known = Known(state=found.state, records=records, absent=found.absent)
 
-    async def _probe(self, absence: Absence) -> dict[str, Deployment | None]:
+    async def _probe(self, absence: Absence) -> dict[str, R | None]:
         """Ask for what the list does not show. A read that fails is no answer: the next poll asks again."""
-        answers: dict[str, Deployment | None] = {}
+        answers: dict[str, R | None] = {}
         for key in absence.probe:
             try:
                 answers[key] = await self.target.source.get(key)
             except SourceError as error:
-                log.warning("probe.failed", project=self.target.project, deployment=key, error=str(error))
+                log.warning(
+                    "probe.failed", project=self.target.project, source=self.target.name, record=key, error=str(error)
+                )
                 if error.kind not in _OF_ONE_RECORD:
                     break
         return answers
 
-    async def _failed(self, known: Known, error: SourceError) -> None:
+    async def _failed(self, known: Known[R], error: SourceError) -> None:
         now = self._env.clock.now()
+        self.failed_at = now
         self._refused = error.kind is Blindness.CREDENTIALS
         self._not_before = now + error.retry_after if error.retry_after else 0
-        self._metrics.polls.labels(SOURCE, error.kind.value).inc()
+        self._metrics.polls.labels(self.target.name, error.kind.value).inc()
         if not known.state.failures:
-            log.warning("poll.failed", project=self.target.project, kind=error.kind.value, error=str(error))
+            log.warning("poll.failed", **self._where(), kind=error.kind.value, error=str(error))
+        await self._age(known, *self._missed(known.state, error, now))
+
+    def _missed(self, state: SourceState, error: SourceError, now: Millis) -> tuple[SourceState, list[Event]]:
         refusal = _REFUSALS.get(error.kind, "")
-        state, events = sight.missed(
-            known.state, now, self.target.cadence.blind_after, error=str(error), refusal=refusal
-        )
-        await self._age(known, state, events)
+        if self.target.optional and not state.baselined and refusal == "definite":
+            self._not_before = now + FORBIDDEN_AGAIN
+            return sight.forbidden(state, now, str(error))
+        if self._is_overshadowed(now):
+            return sight.failed(state, str(error)), []
+        return sight.missed(state, now, self.target.cadence.blind_after, error=str(error), refusal=refusal)
+
+    def _is_overshadowed(self, now: Millis) -> bool:
+        """Whether the source beside this one fails as well, or has only just ceased to."""
+        trouble = self.target.trouble()
+        return bool(trouble) and now - trouble <= self.target.cadence.blind_after
 
     async def _crashed(self, error: Exception) -> None:
         """Count a crashed poll against the sight; where the store is what failed, that has to wait for a better time."""
@@ -206,50 +237,59 @@ class Observer:
         with suppress(StoreError):
             await self._failed(await self._load(), fault)
 
-    async def _assess(self, known: Known) -> None:
+    async def _assess(self, known: Known[R]) -> None:
         now = self._env.clock.now()
-        await self._age(known, *sight.assess(known.state, now, self.target.cadence.blind_after))
+        if not self._is_overshadowed(now) and not known.state.is_forbidden:
+            await self._age(known, *sight.assess(known.state, now, self.target.cadence.blind_after))
 
-    async def _age(self, known: Known, state: SourceState, events: Iterable[Event]) -> None:
+    async def _age(self, known: Known[R], state: SourceState, events: Iterable[Event]) -> None:
         told = tuple(events)
         if not told:
             self._known = replace(known, state=state)
             return
-        self._known = replace(known, state=replace(state, blind=False))  # until it is committed nobody has been told
+        # until it is committed nobody has been told
+        self._known = replace(known, state=replace(state, blind=False, unknown=known.state.unknown))
         await self._store.commit_observation(Observation(source=state, events=told))
         self._known = replace(known, state=state)
-        self._metrics.source_blind.labels(self.target.project, SOURCE).set(state.blind)
-        log.error("source.blind", project=self.target.project, error=state.error)
+        self._metrics.source_blind.labels(self.target.project, self.target.name).set(state.blind)
+        say = log.error if state.blind else log.info
+        say("source.blind" if state.blind else "source.forbidden", **self._where(), error=state.error)
         self._metrics.events.labels(told[0].type.value).inc()
         self._changed()
 
-    def _note_busy(self, deployments: Iterable[Deployment]) -> None:
+    def _where(self) -> dict[str, str]:
+        return {"project": self.target.project, "source": self.target.name}
+
+    def _count(self, records: Iterable[R]) -> None:
+        self._metrics.count(self.target.project, self.target.name, records)
+
+    def _note_busy(self, records: Iterable[R]) -> None:
         now = self._env.clock.now()
-        for each in deployments:
-            if each.status in IN_FLIGHT:
+        for each in records:
+            if each.in_flight:
                 self._busy_since.setdefault(each.id, now)
             else:
                 self._busy_since.pop(each.id, None)
 
     def _report(self, events: Iterable[Event], *, failures: int, quarantined: int) -> None:
-        project = self.target.project
-        self._metrics.polls.labels(SOURCE, "ok").inc()
-        self._metrics.source_blind.labels(project, SOURCE).set(0)
-        self._metrics.source_last_success.labels(project, SOURCE).set(self._env.clock.now() / 1000)
+        project, source = self.target.project, self.target.name
+        self._metrics.polls.labels(source, "ok").inc()
+        self._metrics.source_blind.labels(project, source).set(0)
+        self._metrics.source_last_success.labels(project, source).set(self._env.clock.now() / 1000)
         for event in events:
             self._metrics.events.labels(event.type.value).inc()
-            if event.type is EventType.STATUS and event.deployment:
-                log.info(
-                    "deployment.changed",
-                    project=project,
-                    deployment=event.deployment.name,
-                    before=event.previous_status,
-                    now=event.deployment.status,
-                )
+            if event.type is EventType.STATUS and event.record:
+                name, before, after = event.record.name, event.previous_status, event.record.status
+                log.info("record.changed", project=project, source=source, record=name, before=before, now=after)
         if not self.attempted:
-            log.info("source.sighted", project=project, deployments=len(self._known.deployments) if self._known else 0)
+            log.info(
+                "source.sighted",
+                project=project,
+                source=source,
+                records=len(self._known.records if self._known else ()),
+            )
         if quarantined:
             self._metrics.quarantined.labels(project).inc(quarantined)
         if failures:
-            log.info("poll.recovered", project=project, failures=failures)
+            log.info("poll.recovered", project=project, source=source, failures=failures)
         self._changed()

@@ -10,8 +10,12 @@ from watcher.core.event import EventType
 from watcher.core.matcher import Matcher
 from watcher.rules.spec import Annotate, RuleSpec
 
-DEFAULT_RESOLVE = ('status="Deployed"',)
-"""What ends a state rule on Deployments or their reports that does not say so itself."""
+DEFAULT_RESOLVE: Mapping[str, tuple[str, ...]] = {
+    "deployment": ('status="Deployed"',),
+    "report": ('status="Deployed"',),
+    "connector": ('status="Published"',),
+}
+"""What ends a state rule that does not say so itself, by what it is `on`."""
 _TIMES = ("from", "to")
 """Values that are points in time, kept as text like all others."""
 
@@ -38,7 +42,7 @@ def compile_rule(text: RuleText, *, template_failed: Callable[[str], None] = lam
     Raises:
         ValueError: a matcher, pattern or template cannot be used; the message says which.
     """
-    resolve = text.resolve if text.resolve is not None else (() if text.on == "source" else DEFAULT_RESOLVE)
+    resolve = text.resolve if text.resolve is not None else DEFAULT_RESOLVE.get(text.on, ())
     return RuleSpec(
         name=text.name,
         on=text.on,

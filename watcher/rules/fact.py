@@ -32,7 +32,7 @@ class FactRule:
 
     def concerns(self, event: Event) -> bool:
         """What already was so at the first sight of a project is no news to anyone."""
-        if event.baseline or subject.about_source(event) != (self.spec.on == "source"):
+        if event.baseline or subject.topic(event) not in self.spec.topics:
             return False
         return event.type in self.spec.events or (not self.spec.events and self._is_transition(event))
 
@@ -54,13 +54,11 @@ class FactRule:
         """
         if event.type is EventType.ATTEMPT:
             return (
-                bool(event.previous_build)
-                and event.deployment is not None
-                and event.deployment.status == event.previous_status
+                bool(event.previous_build) and event.record is not None and event.record.status == event.previous_status
             )
         return event.type in _TRANSITIONS
 
     def _fits(self, event: Event) -> bool:
-        after = event.deployment.status if event.deployment else ""
+        after = event.record.status if event.record else ""
         fits_from = self.spec.from_ is None or self.spec.from_(event.previous_status)
         return fits_from and (self.spec.to is None or self.spec.to(after))

@@ -9,12 +9,20 @@ from watcher.core.event import EventType
 from watcher.core.matcher import Matcher
 from watcher.core.rule import Condition
 
+TOPICS: Mapping[str, frozenset[str]] = {
+    "deployment": frozenset({"deployment"}),
+    "connector": frozenset({"connector"}),
+    "report": frozenset({"deployment", "connector"}),
+    "source": frozenset({"source"}),
+}
+"""What the values of `on` look at. Reports are those of builds, of publishing and of previews."""
+
 Annotate = Callable[[Mapping[str, object]], Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSpec:
-    """What a rule is made of. `on` is `deployment`, `report` or `source`; `from_` and `to` test a status."""
+    """What a rule is made of. `on` is one of `TOPICS`; `from_` and `to` test a status."""
 
     name: str
     on: str
@@ -26,6 +34,11 @@ class RuleSpec:
     from_: Callable[[str], bool] | None = None
     to: Callable[[str], bool] | None = None
     labels: Mapping[str, str]
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """What it looks at."""
+        return TOPICS[self.on]
 
     def condition(self, found: Mapping[str, str]) -> Condition:
         """The condition of this rule on a subject that has the labels `found`."""

@@ -13,7 +13,7 @@ GONE = Evaluation(ended=True, removed=True)
 
 
 class StateRule:
-    """One condition for each Deployment, or for each source."""
+    """One condition for each Deployment, Connector or source."""
 
     fact = False
 
@@ -35,8 +35,8 @@ class StateRule:
         return self.spec.annotate(values)
 
     def concerns(self, event: Event) -> bool:
-        """Source rules look at events of sources, all others at those of Deployments."""
-        return subject.about_source(event) == (self.spec.on == "source")
+        """A rule looks at the events of what it is `on`."""
+        return subject.topic(event) in self.spec.topics
 
     def evaluate(self, event: Event) -> Evaluation:
         """What holds after the event."""
@@ -57,10 +57,10 @@ class ReportRule(StateRule):
 
     def evaluate(self, event: Event) -> Evaluation:
         """What holds after the event: of several entries for one application the first speaks."""
-        if event.type is EventType.GONE or event.deployment is None:
+        if event.type is EventType.GONE or event.record is None:
             return GONE
         found: dict[str, Condition] = {}
-        for entry in event.deployment.entries:
+        for entry in event.record.entries:
             labels = subject.labels(event, entry)
             if entry.application not in found and matches(self.spec.matchers, labels):
                 found[entry.application] = self.spec.condition(labels)

@@ -1,7 +1,12 @@
 """The labels and values of what an event is about: what matchers match on and templates show."""
 
-from watcher.core.event import SOURCE_EVENTS, Event, EventType
-from watcher.core.snapshot import FAILED, Deployment, ReportEntry
+from collections.abc import Iterable
+
+from watcher.core.event import Event, EventType
+from watcher.core.snapshot import FAILED, Connector, ConnectorStaged, Deployment, Record, ReportEntry
+
+NAMED = 10
+"""Deployments that a label names; the others are counted."""
 
 
 def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
@@ -10,30 +15,47 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
     Which of them make up an alert's identity is `alert.IDENTITY`.
     """
     found = {"project": event.project, "region": event.region, "event": event.type.value, **event.fields}
-    if event.deployment is None:
+    if event.record is None:
         blind = "true" if event.type is EventType.BLIND else "false"
         refusing = "true" if event.type is EventType.REFUSING else "false"
         return {**found, "source": event.source, "blind": blind, "refusing": refusing}
-    found |= _deployment(event.deployment)
+    found |= _record(event.record)
     found |= {"previous_status": event.previous_status, "previous_build": event.previous_build}
     return {**found, **_entry(entry)} if entry else found
 
 
-def about_source(event: Event) -> bool:
-    """Whether the event is about a source rather than about a Deployment."""
-    return event.type in SOURCE_EVENTS
+def topic(event: Event) -> str:
+    """What the event is about, in the words of a rule's `on`: `deployment`, `connector` or `source`."""
+    match event.record:
+        case None:
+            return "source"
+        case Deployment():
+            return "deployment"
+        case _:
+            return "connector"
 
 
-def decisive_error(deployment: Deployment) -> str:
+def decisive_error(entries: Iterable[ReportEntry]) -> str:
     """The first report entry that explains a failure; a skipped check does not, though it has the type `Error`."""
-    for entry in deployment.entries:
+    for entry in entries:
         if entry.type == "Error" and "skipped" not in entry.title.lower():
             return f"{entry.title}: {entry.message}" if entry.message else entry.title
     return ""
 
 
+def _record(record: Record) -> dict[str, str]:
+    match record:
+        case Deployment():
+            return _deployment(record)
+        case ConnectorStaged():
+            return _draft(record)
+        case Connector():
+            return _connector(record)
+
+
 def _deployment(deployment: Deployment) -> dict[str, str]:
     return {
+        "kind": "deployment",
         "type": deployment.type,
         "connector": deployment.connector,
         "connector_version": str(deployment.connector_version),
@@ -42,7 +64,40 @@ def _deployment(deployment: Deployment) -> dict[str, str]:
         "status": deployment.status,
         "build": deployment.build,
         "version": str(deployment.version),
-        "error": decisive_error(deployment) if deployment.status in FAILED else "",
+        "error": decisive_error(deployment.entries) if deployment.status in FAILED else "",
+    }
+
+
+def _draft(draft: ConnectorStaged) -> dict[str, str]:
+    """The report that explains a failure is that of the publishing, unless only the preview was refused."""
+    refused = draft.preview if draft.previewable == "false" else ()
+    failed = draft.publishing if draft.status in FAILED else ()
+    return {
+        "kind": "draft",
+        "connector": draft.name,
+        "draft": draft.id,
+        "status": draft.status,
+        "previewable": draft.previewable,
+        "listed": str(draft.listed).lower(),
+        "has_changes": str(draft.changed).lower(),
+        "tag": draft.tag,
+        "version": str(draft.version),
+        "error": decisive_error(failed) or decisive_error(refused),
+    }
+
+
+def _connector(connector: Connector) -> dict[str, str]:
+    named = ", ".join(connector.behind[:NAMED])
+    more = len(connector.behind) - NAMED
+    return {
+        "kind": "published",
+        "connector": connector.name,
+        "connector_id": connector.id,
+        "status": connector.status,
+        "tag": connector.tag,
+        "version": str(connector.version),
+        "behind": str(len(connector.behind)),
+        "deployments": f"{named} and {more} more" if more > 0 else named,
     }
 
 

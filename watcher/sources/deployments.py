@@ -1,11 +1,10 @@
 """The status of Deployments, polled from the Connect API."""
 
-from watcher.connect import DeploymentsClient, ProjectAccess
-from watcher.connect.wire import Clean
-from watcher.http import Http
-from watcher.ports import DeploymentSource, Env
+from watcher.connect import Clean, ProjectAccess, Session, deployments
+from watcher.core.snapshot import Deployment
+from watcher.ports import Source
 
 
-def deployment_source(project: ProjectAccess, *, http: Http, env: Env, clean: Clean) -> DeploymentSource:
+def deployment_source(project: ProjectAccess, session: Session, clean: Clean) -> Source[Deployment]:
     """The Deployments of one project; `clean` sees every foreign text of theirs that is kept."""
-    return DeploymentsClient(project, http=http, env=env, clean=clean)
+    return deployments(project, session, clean)

@@ -15,14 +15,15 @@ from watcher.core.delivery import Delivery, DeliveryState
 from watcher.core.event import Event
 from watcher.core.group import Group
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Deployment
+from watcher.core.snapshot import Record
 from watcher.errors import StoreError
 from watcher.store.transaction import Row
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 
-def encode(value: Deployment | Event | Alert | Group | SourceState) -> str:
+def encode(value: Record | Event | Alert | Group | SourceState) -> str:
     """Write a core value as JSON."""
     return msgspec.json.encode(value).decode()
 
@@ -39,7 +40,11 @@ def _reader(kind: type[T]) -> Callable[[str], T]:
     return read
 
 
-deployment = _reader(Deployment)
+def record(kind: type[R]) -> Callable[[str], R]:
+    """What reads records of one kind."""
+    return _reader(kind)
+
+
 alert = _reader(Alert)
 group = _reader(Group)
 source = _reader(SourceState)

@@ -10,13 +10,14 @@ from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType, about_sink
 from watcher.core.group import Group
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Deployment
+from watcher.core.snapshot import Record
 from watcher.errors import StoreError
 from watcher.ports import Backlog, Clock, Judgement, LedgerRows, Observation, OutboxStats, Settled
 from watcher.store import codec
 from watcher.store.transaction import Driver, Params, Run, Transaction
 
 T = TypeVar("T")
+R = TypeVar("R", bound=Record)
 
 Statement = tuple[str, Sequence[Params]]
 """A named query and the parameters of each time it is to run. A write is a list of them."""
@@ -36,9 +37,10 @@ class SqlStore:
 
     # ── observe ──
 
-    async def load_deployments(self, project: str) -> Sequence[Deployment]:
-        """The Deployments of a project as last committed."""
-        return await self._read(partial(_bodies, "load_deployments", codec.deployment, {"project": project}))
+    async def load_records(self, project: str, source: str, kind: type[R]) -> Sequence[R]:
+        """What a source listed, as last committed."""
+        params = {"project": project, "source": source}
+        return await self._read(partial(_bodies, "load_records", codec.record(kind), params))
 
     async def load_source(self, project: str, source: str) -> SourceState | None:
         """What is remembered about a source, or `None` at first sight."""
@@ -47,13 +49,13 @@ class SqlStore:
         return found[0] if found else None
 
     async def commit_observation(self, observation: Observation) -> None:
-        """Write a poll: source state, changed Deployments, events."""
-        source = observation.source
-        body = codec.encode(source)
+        """Write a poll: source state, changed records, events."""
+        state = observation.source
+        source = {"project": state.project, "source": state.source}
         await self._write(
-            ("save_source", [{"project": source.project, "source": source.source, "body": body}]),
-            ("save_deployment", [_deployment(each) for each in observation.upserts]),
-            ("remove_deployment", [{"project": source.project, "id": each} for each in observation.removed]),
+            ("save_source", [{**source, "body": codec.encode(state)}]),
+            ("save_record", [{**source, "id": each.id, "body": codec.encode(each)} for each in observation.upserts]),
+            ("remove_record", [{**source, "id": each} for each in observation.removed]),
             ("add_event", [_event(each) for each in observation.events]),
         )
 
@@ -218,10 +220,6 @@ def _purge(before: Millis, batch: int, tx: Transaction) -> int:
 
 
 # ── rows ─────────────────────────────────────────────────────────────────────
-
-
-def _deployment(each: Deployment) -> Params:
-    return {"project": each.project, "id": each.id, "body": codec.encode(each)}
 
 
 def _event(each: Event) -> Params:

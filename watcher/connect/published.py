@@ -1,0 +1,65 @@
+"""Published Connectors by their ids."""
+
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
+from urllib.parse import quote, urlencode
+
+from watcher.connect.connector_wire import CONNECTOR
+from watcher.connect.exchange import Reply, error_code
+from watcher.connect.session import Session
+from watcher.connect.wire import Clean
+from watcher.core.snapshot import Connector
+from watcher.errors import Blindness
+
+BATCH = 50
+"""Ids in one search; their UUIDs make a query of about 2 KB."""
+LIMIT = 500
+SCOPE = "view_connectors"
+
+
+class PublishedConnectors:
+    """Looks Connectors up: many by one search, and those that a search leaves out, such as unlisted ones, each alone."""
+
+    def __init__(self, url: str, session: Session, clean: Clean) -> None:
+        self._url = url
+        self._session = session
+        self._clean = clean
+
+    async def find(self, ids: Sequence[str]) -> dict[str, Connector]:
+        """Those of `ids` that exist. Raises SourceError; never a part of them as if it were all."""
+        found: dict[str, Connector] = {}
+        for batch in _batches(ids):
+            found |= await self._search(batch)
+        for missing in (each for each in ids if each not in found):
+            if one := await self._get(missing):
+                found[missing] = one
+        return found
+
+    async def _search(self, ids: Sequence[str]) -> dict[str, Connector]:
+        query = urlencode([("limit", LIMIT), *(("id", each) for each in ids)])
+        reply = await self._session.call(f"{self._url}/search?{query}")
+        self._session.require_ok(reply, SCOPE)
+        try:
+            page = CONNECTOR.page(reply.answer.body, self._session.project, self._clean)
+        except ValueError as error:
+            raise _unreadable(reply, error) from None
+        return {each.id: each for each in page.records if each.id in ids}
+
+    async def _get(self, connector_id: str) -> Connector | None:
+        reply = await self._session.call(f"{self._url}/{quote(connector_id, safe='')}")
+        if reply.answer.status == HTTPStatus.NOT_FOUND and error_code(reply.answer.body) == "ResourceNotFound":
+            return None
+        self._session.require_ok(reply, SCOPE)
+        try:
+            found = CONNECTOR.record(reply.answer.body, self._session.project, self._clean)
+        except ValueError as error:
+            raise _unreadable(reply, error) from None
+        return found if found.id == connector_id else None
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
+
+
+def _unreadable(reply: Reply, error: ValueError) -> Exception:
+    return reply.error(f"answered 200 with {error}", Blindness.UNREADABLE)

@@ -1,0 +1,113 @@
+"""What happened to one record between two looks, as Events; one function for each kind of record.
+
+Every change that a rule may look at makes at least one event, for rules are asked about events only. A `version` alone
+is none: it also counts what the server does by itself.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from watcher.core.event import Event, EventType, about
+from watcher.core.snapshot import (
+    DRAFT_STATUSES,
+    KNOWN_STATUSES,
+    KNOWN_TYPES,
+    PREVIEWABLE,
+    Connector,
+    ConnectorStaged,
+    Deployment,
+    Record,
+    ReportEntry,
+)
+
+
+def changes(old: Record | None, new: Record, template: Event) -> Iterator[Event]:
+    """The events between `old` (`None`: it was not there) and `new`. `template` has the source and the moment."""
+    event = about(template, new)
+    if old is None:
+        yield event
+        return
+    event = replace(event, previous_status=old.status, previous_build=old.build)
+    if new.status != old.status:
+        yield replace(event, type=EventType.STATUS)
+    match old, new:
+        case Deployment(), Deployment():
+            yield from _deployment(old, new, event)
+        case ConnectorStaged(), ConnectorStaged():
+            yield from _draft(old, new, event)
+        case Connector(), Connector():
+            yield from _connector(old, new, event)
+
+
+def documented(record: Record) -> tuple[tuple[str, str, frozenset[str]], ...]:
+    """Fields whose values are an enumeration: name, value, documented values."""
+    match record:
+        case Deployment():
+            return (("status", record.status, KNOWN_STATUSES), ("type", record.type, KNOWN_TYPES))
+        case ConnectorStaged():
+            return (("status", record.status, DRAFT_STATUSES), ("isPreviewable", record.previewable, PREVIEWABLE))
+        case Connector():
+            return ()
+
+
+def _deployment(old: Deployment, new: Deployment, event: Event) -> Iterator[Event]:
+    """A changed `build` with an unchanged status is still a new attempt."""
+    if new.build != old.build and new.build:
+        yield replace(event, type=EventType.ATTEMPT)
+    yield from _reports(old.entries, new.entries, event)
+    if places := _moved(old, new):
+        yield replace(event, type=EventType.APPLICATION, fields={"changed": places})
+    parts = (
+        ("type", old.type, new.type),
+        ("connector", old.connector_id, new.connector_id),
+        ("version", old.connector_version, new.connector_version),
+    )
+    if changed := _differences(parts):
+        yield replace(event, type=EventType.CONNECTOR, fields={"changed": changed})
+
+
+def _draft(old: ConnectorStaged, new: ConnectorStaged, event: Event) -> Iterator[Event]:
+    if new.previewable != old.previewable:
+        fields = {"previous_previewable": old.previewable, "edited": "true" if new.tag != old.tag else "false"}
+        yield replace(event, type=EventType.PREVIEW, fields=fields)
+    for comment in (each for each in new.comments if each not in old.comments):
+        yield replace(event, type=EventType.COMMENT, fields={"comment": comment.text, "commented_at": comment.at})
+    if new.listed != old.listed:
+        yield replace(event, type=EventType.LISTED)
+    yield from _reports(old.entries, new.entries, event)
+    parts = (("name", old.name, new.name), ("tag", old.tag, new.tag), ("changes", str(old.changed), str(new.changed)))
+    if changed := _differences(parts):
+        yield replace(event, type=EventType.CONNECTOR, fields={"changed": changed})
+
+
+def _connector(old: Connector, new: Connector, event: Event) -> Iterator[Event]:
+    if new.behind != old.behind:
+        yield replace(event, type=EventType.DRIFT)
+    parts = (("name", old.name, new.name), ("tag", old.tag, new.tag), ("version", old.version, new.version))
+    if changed := _differences(parts):
+        yield replace(event, type=EventType.CONNECTOR, fields={"changed": changed})
+
+
+def _reports(old: tuple[ReportEntry, ...], new: tuple[ReportEntry, ...], event: Event) -> Iterator[Event]:
+    """One event for each new entry; one for a report that only lost entries: a rule's condition may have ended."""
+    before = set(old)
+    added = [entry for entry in new if entry not in before]
+    for entry in added:
+        yield replace(event, type=EventType.REPORT, entry=entry)
+    if new != old and not added:
+        yield replace(event, type=EventType.REPORT)
+
+
+def _moved(old: Deployment, new: Deployment) -> str:
+    """Applications whose URL or topic changed; one that had no place yet (still being built) has not moved."""
+    before = {each.name: (each.url, each.topic) for each in old.applications}
+    moved = [
+        each.name
+        for each in new.applications
+        if any(before.get(each.name, ("", ""))) and before[each.name] != (each.url, each.topic)
+    ]
+    return ", ".join(moved)
+
+
+def _differences(parts: tuple[tuple[str, str | int, str | int], ...]) -> str:
+    return ", ".join(f"{name} {before} → {after}" for name, before, after in parts if before and before != after)
