@@ -4,14 +4,16 @@ import asyncio
 import random  # noqa: TID251  seeded
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
 
 from watcher.core.delivery import Delivery
 from watcher.core.duration import Millis
 from watcher.core.notification import Notification
-from watcher.core.snapshot import Deployment, Listing, ReportEntry
+from watcher.core.snapshot import Connector, ConnectorStaged, Deployment, Listing, Record, ReportEntry
 from watcher.errors import Blindness, SourceError
 from watcher.ports import Env
 
+R = TypeVar("R", bound=Record)
 START = 1_800_000_000_000
 
 
@@ -56,44 +58,61 @@ def deployment(name: str = "shop", status: str = "Deployed", **fields: object) -
     return replace(base, **fields)  # type: ignore[arg-type]  # test data by name
 
 
-@dataclass
-class ScriptedSource:
-    """One project's API as a script: what exists, whether the list lies, whether calls fail."""
+def draft(name: str = "stripe", status: str = "Draft", **fields: Any) -> ConnectorStaged:
+    """A draft of a Connector that nobody has asked a preview of."""
+    base = ConnectorStaged(
+        id=f"id-{name}", key=name, project="my-shop", status=status, version=1, previewable="none", tag="v1.0.0"
+    )
+    return replace(base, **fields)
 
-    deployments: dict[str, Deployment] = field(default_factory=dict)
+
+def connector(name: str = "stripe", **fields: Any) -> Connector:
+    """A published Connector that nobody is behind of."""
+    base = Connector(id=f"id-{name}", key=name, project="my-shop", version=3, tag="v1.0.0")
+    return replace(base, **fields)
+
+
+@dataclass
+class ScriptedSource(Generic[R]):
+    """One list of the API as a script: what exists, whether the list lies, whether calls fail."""
+
+    records: dict[str, R] = field(default_factory=dict)
     error: SourceError | None = None
     hidden: bool = False
     calls: list[str] = field(default_factory=list)
     truncated: bool = False
-    _last: dict[str, Deployment] | None = None
+    composed: bool = False
+    _last: dict[str, R] | None = None
 
-    def put(self, *items: Deployment) -> None:
-        self.deployments.update((each.id, each) for each in items)
+    def put(self, *items: R) -> None:
+        self.records.update((each.id, each) for each in items)
 
     def set(self, name: str, **fields: object) -> None:
-        found = self.deployments[f"id-{name}"]
-        self.deployments[found.id] = replace(found, **fields)  # type: ignore[arg-type]  # test data by name
+        found = self.records[f"id-{name}"]
+        self.records[found.id] = replace(found, **fields)  # type: ignore[arg-type]  # test data by name
 
     def remove(self, name: str) -> None:
-        del self.deployments[f"id-{name}"]
+        del self.records[f"id-{name}"]
 
     def fail(self, kind: Blindness = Blindness.SERVER, text: str = "HTTP 503", retry_after: int | None = None) -> None:
         self.error = SourceError(text, kind, retry_after=retry_after)
 
-    async def list(self) -> Listing[Deployment]:
+    async def list(self) -> Listing[R]:
         self.calls.append("list")
         if self.error:
             raise self.error
-        found = {} if self.hidden else dict(self.deployments)
+        found = {} if self.hidden else dict(self.records)
         unchanged = self._last == found
         self._last = found
-        return Listing(records=found, total=len(found), unchanged=unchanged, truncated=self.truncated)
+        return Listing(
+            records=found, total=len(found), unchanged=unchanged, truncated=self.truncated, composed=self.composed
+        )
 
-    async def get(self, deployment_id: str) -> Deployment | None:
-        self.calls.append(f"get {deployment_id}")
+    async def get(self, record_id: str) -> R | None:
+        self.calls.append(f"get {record_id}")
         if self.error:
             raise self.error
-        return self.deployments.get(deployment_id)
+        return self.records.get(record_id)
 
 
 @dataclass

@@ -6,7 +6,8 @@ was running is thrown away, a new process is made of what the store has, and the
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -19,7 +20,7 @@ from watcher.core.cadence import Cadence
 from watcher.core.dispatch import SinkRef
 from watcher.core.notification import Notification
 from watcher.core.rule import Rule
-from watcher.core.snapshot import Deployment, Record
+from watcher.core.snapshot import Connector, ConnectorStaged, Deployment, Record
 from watcher.metrics import Metrics
 from watcher.pipeline.deliver import Deliverer
 from watcher.pipeline.judge import Judge, Policy
@@ -85,7 +86,9 @@ class World:
 
     def __post_init__(self) -> None:
         self.clock = FakeClock()
-        self.api = ScriptedSource()
+        self.api: ScriptedSource[Deployment] = ScriptedSource()
+        self.drafts: ScriptedSource[ConnectorStaged] | None = None
+        self.connectors: ScriptedSource[Connector] | None = None
         self.sink = RecordingSink(id=SINK, encode=encode)
         self.sink.before = lambda _: self._crash("before send")
         self.sink.after = lambda _: self._crash("after send")
@@ -108,7 +111,19 @@ class World:
         store: Store = Mortal(self.store, self._crash)  # type: ignore[assignment]  # forwards every verb
         cadence = Cadence(normal=self.interval, fast=self.interval, blind_after=3 * self.interval + MINUTE)
         target = Target(project=PROJECT, region="europe-west1.gcp", kind=Deployment, source=self.api, cadence=cadence)
-        self.observer = Observer(target, store=store, env=env, metrics=metrics, changed=lambda: None)
+        observe = partial(Observer[Any], store=store, env=env, metrics=metrics, changed=lambda: None)
+        self.observer = main = observe(target)
+        self.observers = [main]
+        aside = partial(Target, project=PROJECT, region=target.region, cadence=cadence, optional=True)
+        for name, kind, source in (
+            ("drafts", ConnectorStaged, self.drafts),
+            ("connectors", Connector, self.connectors),
+        ):
+            if source is not None:
+                self.sources[PROJECT, name] = kind
+                self.observers.append(
+                    observe(aside(name=name, kind=kind, source=source, trouble=lambda: main.failed_at))
+                )
         policy = Policy(
             rules=self.rules,
             root=self.root,
@@ -139,7 +154,8 @@ class World:
         await self.live(self.settle)
 
     async def observer_poll(self) -> None:
-        await self.observer.poll()
+        for each in self.observers:
+            await each.poll()
 
     async def settle(self) -> None:
         while await self.judge.run_once():

@@ -290,7 +290,7 @@ def _observers(
         access = accesses[project.key]
         session = Session(access, http=world.http, env=world.env)
         cadence = Cadence(normal=project.poll_interval, fast=project.fast_interval, blind_after=project.blind_limit)
-        target = partial(Target[Any], project=project.key, region=project.region)
+        target = partial(Target, project=project.key, region=project.region)
         main = observe(target(kind=Deployment, source=deployment_source(access, session, clean), cadence=cadence))
         yield main
         if not project.connectors.watch:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import START, deployment
+from tests.fakes import START, connector, deployment, draft
 from tests.unit.builders import PROJECT, event, failed, pack, quick, rule, stuck, warned
 from watcher.core import diff
 from watcher.core.alert import fingerprint
-from watcher.core.event import SOURCE_EVENTS, Event, EventType
+from watcher.core.event import SOURCE_EVENTS, Event, EventType, about
 from watcher.core.rule import Evaluation, Rule
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, ReportEntry
@@ -345,6 +345,17 @@ def test_no_built_in_alert_is_known_by_what_changes(name: str) -> None:
             else event(kind.value, of=deployment(status=status, type=type_, entries=(warned(),)), entry=warned())
         ]
     ]
+    found += [
+        replace(about(event(kind.value), each), source=source, fields=fields)
+        for kind in EventType
+        for source, each in (
+            *(("drafts", draft(status=status)) for status in ("Failed", "Processing", "InCertification")),
+            *(("drafts", draft(previewable=value)) for value in ("false", "pending", "none")),
+            ("connectors", connector(behind=("shop",))),
+        )
+        for fields in ({"previous_previewable": "pending", "edited": "false"},)
+    ]
+    found += [replace(event("blind"), source="drafts")]
     held = [each for one in found if asked.concerns(one) for each in (*asked.evaluate(one).holds, *asked.facts(one))]
     assert held
     assert not any(NEVER & each.labels.keys() for each in held)

@@ -75,7 +75,7 @@ def _fact_problems(path: Path, rule: Tree) -> Said:
 
 
 def _state_problems(path: Path, rule: Tree) -> Said:
-    if rule.get("on") in {"deployment", "connector"} and "resolve" not in rule and not _is_about_status(rule):
+    if rule.get("on") in ("deployment", "connector") and "resolve" not in rule and not _is_about_status(rule):
         yield (*path, "resolve"), _MISSING_RESOLVE
 
 
