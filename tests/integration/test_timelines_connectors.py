@@ -173,9 +173,11 @@ async def no_longer_used(world: World) -> None:
 
 async def preview_lingers(world: World) -> None:
     world.api.put(deployment(type="preview"))
-    world.interval = HOUR
+    world.interval = 5 * MINUTE
     await world.live(world.boot)
     await world.run(8 * DAY)
+    world.api.set("shop", status="Undeploying")
+    await world.run(world.interval)
     world.api.remove("shop")
     await world.run(4 * world.interval)
 
