@@ -1,10 +1,10 @@
 """The drafts of Connectors, polled from the Connect API once for each API client.
 
 Their paths have no project key, and what two clients of one team see may overlap: a draft belongs to the client that
-saw it first, as long as that one sees it.
+saw it first, and another takes it over only when that one has not seen it for a while: a list may lie for a moment.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from watcher.connect import Clean, ProjectAccess, Session, drafts
@@ -15,6 +15,10 @@ Remembered = Callable[[str], Awaitable[Sequence[ConnectorStaged]]]
 """The drafts that were last committed for a project."""
 
 
+MISSES = 10
+"""Whole lists in a row that must lack a draft before another client may have it; more than it takes to call it gone."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Roster:
     """Whose each draft of one host is. Read from the store once, before anybody claims anything."""
@@ -22,18 +26,33 @@ class Roster:
     projects: tuple[str, ...]
     remembered: Remembered
     owners: dict[str, str] = field(default_factory=dict)
+    _misses: dict[str, int] = field(default_factory=dict)
     _read: bool = False
 
-    async def claim(self, project: str, seen: Sequence[str]) -> set[str]:
-        """Those of the drafts seen through `project` that are its own. What it does not see is free for others."""
+    async def claim(self, project: str, seen: Collection[str]) -> set[str]:
+        """Those of the drafts seen through `project` in a whole list that are its own."""
+        await self._remember()
+        mine = {each for each in seen if self.owners.setdefault(each, project) == project}
+        for each in mine:
+            self._misses.pop(each, None)
+        for missed in [each for each, owner in self.owners.items() if owner == project and each not in mine]:
+            self._miss(missed)
+        return mine
+
+    def is_of_another(self, draft: str, project: str) -> bool:
+        """Whether the draft belongs to another project's client."""
+        return self.owners.get(draft, project) != project
+
+    async def _remember(self) -> None:
         if not self._read:
             known = [each for key in self.projects for each in await self.remembered(key)]
             self.owners = {each.id: each.project for each in known} | self.owners
             self._read = True
-        mine = {each for each in seen if self.owners.setdefault(each, project) == project}
-        for lost in [each for each, owner in self.owners.items() if owner == project and each not in mine]:
-            del self.owners[lost]
-        return mine
+
+    def _miss(self, draft: str) -> None:
+        self._misses[draft] = self._misses.get(draft, 0) + 1
+        if self._misses[draft] >= MISSES:
+            del self._misses[draft], self.owners[draft]
 
 
 class DraftSource:
@@ -48,7 +67,9 @@ class DraftSource:
     async def list(self) -> Listing[ConnectorStaged]:
         """Read the whole list. Raises SourceError."""
         listing = await self._source.list()
-        mine = await self._roster.claim(self._project, list(listing.records))
+        if listing.truncated:
+            return listing
+        mine = await self._roster.claim(self._project, listing.records.keys())
         unchanged = listing.unchanged and mine == self._mine
         self._mine = mine
         others = len(listing.records) - len(mine)
@@ -58,7 +79,9 @@ class DraftSource:
         return replace(listing, records=kept, total=listing.total - others, unchanged=unchanged)
 
     async def get(self, record_id: str) -> ConnectorStaged | None:
-        """Read one draft. Raises SourceError."""
+        """Read one draft; one that belongs to another client does not exist for this one. Raises SourceError."""
+        if self._roster.is_of_another(record_id, self._project):
+            return None
         return await self._source.get(record_id)
 
 
