@@ -121,9 +121,7 @@ class World:
         ):
             if source is not None:
                 self.sources[PROJECT, name] = kind
-                self.observers.append(
-                    observe(aside(name=name, kind=kind, source=source, trouble=lambda: main.failed_at))
-                )
+                self.observers.append(observe(aside(name=name, kind=kind, source=source, trouble=main.troubled_at)))
         policy = Policy(
             rules=self.rules,
             root=self.root,

@@ -295,7 +295,7 @@ def _observers(
         yield main
         if not project.connectors.watch:
             continue
-        aside = partial(target, optional=True, trouble=partial(getattr, main, "failed_at"))
+        aside = partial(target, optional=True, trouble=main.troubled_at)
         if access.identity not in clients:
             clients.add(access.identity)
             drafts = draft_source(access, session, clean, rosters[access.host])

@@ -194,6 +194,23 @@ async def api_outage(world: World) -> None:
     await world.run(10 * MINUTE)
 
 
+async def credentials_refused(world: World) -> None:
+    await watching(world, draft())
+    for each in (world.drafts, world.api):  # the drafts hear of it first
+        assert each is not None
+        each.fail(Blindness.CREDENTIALS, "refuses the API client")
+    world.observers.reverse()
+    await world.run(10 * MINUTE)
+
+
+async def told_to_wait_for_an_hour(world: World) -> None:
+    await watching(world, draft())
+    for each in (world.drafts, world.api):
+        assert each is not None
+        each.fail(Blindness.RATE_LIMITED, "HTTP 429", retry_after=50 * MINUTE)
+    await world.run(20 * MINUTE)
+
+
 async def blind_to_drafts_alone(world: World) -> None:
     await watching(world, draft())
     assert world.drafts is not None
@@ -252,6 +269,8 @@ ROWS = [
     Row("drift-first-sight", drift_at_first_sight, [WATCHING, "firing DeploymentDrift"]),
     Row("unused", no_longer_used, [WATCHING, "firing DeploymentDrift", "resolved DeploymentDrift"]),
     Row("11-outage", api_outage, [WATCHING, DRAFTS, "firing SourceBlind", "resolved SourceBlind"]),
+    Row("credentials", credentials_refused, [WATCHING, DRAFTS, "firing SourceBlind"]),
+    Row("rate-limited", told_to_wait_for_an_hour, [WATCHING, DRAFTS, "firing SourceBlind"]),
     Row("blind", blind_to_drafts_alone, [WATCHING, DRAFTS, "firing ConnectorsBlind", "resolved ConnectorsBlind"]),
     Row("forbidden", not_permitted, [WATCHING, "firing ConnectorsNotWatched"]),
     Row("permission-lost", permission_lost, [WATCHING, DRAFTS, "firing ConnectorsBlind"]),
@@ -281,7 +300,7 @@ async def test_a_person_hears_exactly_this(row: Row) -> None:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.number)
 async def test_killed_at_any_point_the_messages_are_the_same(row: Row) -> None:
     calm = await played(row)
-    every = max(1, len(calm.crash_points) // 40)
+    every = max(1, len(calm.crash_points) // 15)
     for crash_at in range(0, len(calm.crash_points), every):
         world = await played(row, crash_at)
         assert by_lane(world) == by_lane(calm), f"killed {calm.crash_points[crash_at]}, at crash point {crash_at}"

@@ -66,7 +66,7 @@ class Observer(Generic[R]):
         self.attempted = False
         self.error = ""
         self.polling_since: Millis | None = None
-        self.failed_at: Millis = 0
+        self._failed_at: Millis = 0
         self._store = store
         self._env = env
         self._metrics = metrics
@@ -135,6 +135,11 @@ class Observer(Generic[R]):
     async def records(self) -> Iterable[R]:
         """What is known now: what was last committed."""
         return (await self._load()).records.values()
+
+    def troubled_at(self) -> Millis:
+        """When it last could not be read: now, while it cannot; 0 if it always could since the start."""
+        failing = self._known is not None and self._known.state.failures
+        return self._env.clock.now() if failing else self._failed_at
 
     async def _load(self) -> Known[R]:
         if self._known is None:
@@ -209,7 +214,7 @@ class Observer(Generic[R]):
 
     async def _failed(self, known: Known[R], error: SourceError) -> None:
         now = self._env.clock.now()
-        self.failed_at = now
+        self._failed_at = now
         self._refused = error.kind is Blindness.CREDENTIALS
         self._not_before = now + error.retry_after if error.retry_after else 0
         self._metrics.polls.labels(self.target.name, error.kind.value).inc()
@@ -219,6 +224,8 @@ class Observer(Generic[R]):
 
     def _missed(self, state: SourceState, error: SourceError, now: Millis) -> tuple[SourceState, list[Event]]:
         refusal = _REFUSALS.get(error.kind, "")
+        if self.target.optional and refusal == "credentials":
+            refusal = ""  # the source beside it has the same ones, and says so
         if self.target.optional and not state.baselined and refusal == "definite":
             self._not_before = now + FORBIDDEN_AGAIN
             return sight.forbidden(state, now, str(error))
