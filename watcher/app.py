@@ -51,6 +51,8 @@ LOOKUPS = 32
 STALLED_AFTER: Millis = 60_000
 FIRST_LOOK: Millis = 30_000
 """The longest that judging waits for the first polls after a start."""
+SPREAD: Millis = 5_000
+"""Over how long the first polls are spread."""
 PURGE_EVERY: Millis = 3_600_000
 PURGE_BATCH = 1_000
 COUNT_EVERY: Millis = 5_000
@@ -330,7 +332,7 @@ def _plan(made: Daemon, settings: Settings) -> None:
     """What is done regularly. First polls are spread, so that a restart is no burst."""
     for at, observer in enumerate(sorted(made.observers, key=lambda each: each.target.optional)):
         pace = observer.target.cadence
-        spread = pace.fast * at // len(made.observers)
+        spread = min(pace.fast, SPREAD) * at // len(made.observers)
         made.schedule.every(f"poll {_name(observer)}", pace.normal, observer.round, first_in=spread)
     made.schedule.every(
         "purge", PURGE_EVERY, lambda: _purge(made, settings.store.retention), first_in=PURGE_EVERY // 60
