@@ -7,13 +7,14 @@ BUILD := .build
 UV := $(BUILD)/uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
+PEERS := $(BUILD)/peers/.ready
 TIERS := unit contract integration acceptance
 
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak format lock clean $(TIERS)
+.PHONY: help demo test check peers bench soak format lock clean $(TIERS)
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -35,6 +36,8 @@ $(TIERS): $(READY)
 	$(BIN)/pytest -q tests/$@ || exit 1; \
 	echo "tier $@: $$(( $$(date +%s) - start )) s"
 
+peers: $(PEERS)  ## install what the tests are held against: the official clients (needs Node ≥ 20 and npm)
+
 bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 	@$(BIN)/python -m tests.bench.run
 
@@ -53,6 +56,12 @@ clean:  ## remove everything that was built
 
 $(READY): $(UV) uv.lock pyproject.toml
 	@$(UV) sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+$(PEERS): tests/peers/package.json tests/peers/package-lock.json
+	@mkdir -p $(@D)
+	@cp $^ $(@D)
+	@npm ci --prefix $(@D) --silent --no-audit --no-fund --ignore-scripts --omit=optional --cache $(BUILD)/npm
 	@touch $@
 
 $(UV):

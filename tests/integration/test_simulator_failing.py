@@ -1,11 +1,15 @@
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 import pytest
 
 from watcher.simulator import Simulator, serve
+from watcher.simulator.bodies import PIECE
+from watcher.simulator.clock import iso
 
 INBOX = "/inbox/team"
 HOOK = "/slack/hook/T/B/x"
@@ -189,3 +193,106 @@ async def test_token_requests_meet_faults_and_control_requests_never_do(
     async with client.get("/no/such/path") as response:
         assert response.status == 503
     assert [entry.path for entry in running.requests] == ["/oauth/token", "/no/such/path"]
+
+
+async def test_a_method_tells_requests_to_one_path_apart(client: aiohttp.ClientSession, running: Simulator) -> None:
+    running.fault(INBOX, status=503, method="PUT")
+    assert await status(client) == 200
+    async with client.put(INBOX, json="x") as response:
+        assert response.status == 503
+
+
+# ── hostile bodies ───────────────────────────────────────────────────────────
+
+
+async def test_a_dripping_body_is_ended_by_the_clients_total_deadline_only(
+    client: aiohttp.ClientSession, running: Simulator
+) -> None:
+    running.fault(INBOX, drip=0.01)
+    assert (await post(client))[:2] == (200, '{"ok":true}')
+    limits = aiohttp.ClientTimeout(sock_read=5, total=0.05)
+    with pytest.raises(TimeoutError):
+        async with client.post(INBOX, json="x", timeout=limits) as response:
+            await response.read()
+    assert len(running.messages) == 2
+    running.faults.clear()
+    assert await status(client) == 200
+
+
+async def test_garbage_comes_under_the_usual_content_type(client: aiohttp.ClientSession, running: Simulator) -> None:
+    running.fault("/shop/deployments", garbage=100_000)
+    async with client.get("/shop/deployments") as response:
+        first = await response.read()
+        assert (response.status, response.content_type) == (200, "application/json")
+    async with client.get("/shop/deployments") as response:
+        assert len(first) == len(await response.read()) == 100_000
+    again = Simulator(seed=0)
+    assert bytes.fromhex(again.noise.letters(2 * PIECE)) == first[:PIECE]
+    running.fault(HOOK, garbage=10, status=500)
+    async with client.post(HOOK, json={"text": "x"}) as response:
+        assert (response.status, response.content_type, response.content_length) == (500, "text/html", 10)
+
+
+async def test_a_gzip_bomb_is_small_on_the_wire(running: Simulator) -> None:
+    running.fault("/shop/deployments", gzip_bomb=5_000_000)
+    async with (
+        aiohttp.ClientSession(running.url, auto_decompress=False) as client,
+        client.get("/shop/deployments") as got,
+    ):
+        assert (got.headers["Content-Encoding"], got.content_type) == ("gzip", "application/json")
+        packed = await got.read()
+    assert len(packed) < 10_000
+    assert len(gzip.decompress(packed)) == 5_000_000
+
+
+async def test_a_huge_page_is_json_and_a_client_can_leave_it(client: aiohttp.ClientSession, running: Simulator) -> None:
+    running.fault("/shop/deployments", huge_page=300_000, count=1)
+    running.fault("/shop/deployments", huge_page=1 << 40)
+    async with client.get("/shop/deployments") as response:
+        page = await response.json()
+        assert (response.content_length, page["count"]) == (300_000, len(page["results"]))
+    async with client.get("/shop/deployments") as response:
+        assert response.content_length == 1 << 40
+        assert (await response.content.readexactly(12)) == b'{"offset":0,'
+    assert await status(client) == 200
+
+
+async def test_bytes_are_sent_as_given_and_cut_where_asked(client: aiohttp.ClientSession, running: Simulator) -> None:
+    running.fault(INBOX, body_base64="/wAB", count=1)
+    running.fault(INBOX, body_base64="/wAB", content_type="image/png", truncate=2, count=1)
+    async with client.post(INBOX, json="x") as response:
+        assert (await response.read(), response.content_type) == (b"\xff\x00\x01", "application/octet-stream")
+    async with client.post(INBOX, json="x") as response:
+        assert (response.content_length, response.content_type) == (3, "image/png")
+        assert await response.content.readany() == b"\xff\x00"
+
+
+# ── the service itself ───────────────────────────────────────────────────────
+
+
+async def test_every_answer_has_the_simulated_date(client: aiohttp.ClientSession, running: Simulator) -> None:
+    for path in ("/_sim/inbox", "/shop/deployments", "/nothing"):
+        async with client.get(path) as response:
+            date = parsedate_to_datetime(response.headers["Date"])
+            assert abs(date.timestamp() * 1000 - running.clock.now()) < 5000
+    running.fault(INBOX, headers={"Date": "Mon, 01 Jan 2001 00:00:00 GMT"})
+    assert (await post(client))[2]["Date"] == "Mon, 01 Jan 2001 00:00:00 GMT"
+
+
+async def test_a_clock_jump_stays_when_the_fault_is_gone(client: aiohttp.ClientSession, running: Simulator) -> None:
+    running.fault(INBOX, clock_jump="-2h", count=1)
+    for _ in range(2):
+        date = parsedate_to_datetime((await post(client))[2]["Date"]).timestamp() * 1000
+        assert -7_205_000 < date - running.clock.steady() < -7_195_000
+    assert running.messages[-1].at > iso(running.clock.now())  # when it really came
+
+
+async def test_tokens_can_be_revoked_by_the_request_that_uses_one(
+    client: aiohttp.ClientSession, running: Simulator
+) -> None:
+    for after_accept, expected in ((False, [401, 401]), (True, [200, 401])):
+        headers = {"Authorization": f"Bearer {running.tokens.issue()}"}
+        running.fault("/shop/deployments", revoke_tokens=True, after_accept=after_accept, count=1)
+        for code in expected:
+            async with client.get("/shop/deployments", headers=headers) as response:
+                assert response.status == code

@@ -1,25 +1,15 @@
-from dataclasses import dataclass
 from uuid import UUID
 
 import msgspec
 import pytest
+from multidict import MultiDict
 
+from tests.unit.simulated import HandClock, codes
 from watcher.simulator import ApiError
-from watcher.simulator.auth import Tokens, has_client
+from watcher.simulator.auth import Access, Client, Tokens, credentials, grant
 from watcher.simulator.chance import Chance
-from watcher.simulator.listing import Query, page, read_query
+from watcher.simulator.listing import Query, page
 from watcher.simulator.state import World
-
-
-@dataclass
-class HandClock:
-    at: int = 1_700_000_000_000
-
-    def now(self) -> int:
-        return self.at
-
-    async def sleep(self, length: int) -> None:
-        self.at += length
 
 
 @pytest.fixture
@@ -34,10 +24,6 @@ def world(clock: HandClock) -> World:
 
 def ids(encoded: bytes) -> list[str]:
     return [found["id"] for found in msgspec.json.decode(encoded)["results"]]
-
-
-def code(error: pytest.ExceptionInfo[ApiError]) -> str:
-    return str(error.value.body["errors"][0]["code"])
 
 
 # ── Deployments ──────────────────────────────────────────────────────────────
@@ -128,7 +114,7 @@ def test_a_key_is_unique_in_its_project_and_free_again_after_removal(world: Worl
     for projects, count in ((["a"], 1), (["c"], 2)):
         with pytest.raises(ApiError) as refused:
             world.create(projects, count, {"key": "same"})
-        assert code(refused) == "DuplicateField"
+        assert codes(refused) == ["DuplicateField"]
     assert world.deployments("c") == {}
     world.delete(first.id)
     again = world.create(["a"], 1, {"key": "same"})[0]
@@ -155,66 +141,36 @@ def test_an_unknown_connector_is_refused(world: World) -> None:
         world.create(["a"], 1, {"connector": "nope"})
 
 
-# ── paging ───────────────────────────────────────────────────────────────────
-
-
-def test_paging_covers_everything_once_in_order_of_creation(world: World) -> None:
-    made = [one.id for one in world.create(["a"], 45, {})]
-    pages = [page(world.deployments("a"), Query(limit=20, offset=offset)) for offset in (0, 20, 40, 60)]
-    assert [found for encoded in pages for found in ids(encoded)] == made
-    assert msgspec.json.decode(pages[2]) | {"results": None} == {
-        "offset": 40, "limit": 20, "total": 45, "count": 5, "results": None,
-    }  # fmt: skip
-
-
-def test_filters_and_sorting_work_together(world: World, clock: HandClock) -> None:
-    tax = world.create(["a"], 1, {"connector": "tax-calculation", "type": "sandbox"})[0].id
-    clock.at += 5
-    erp = world.create(["a"], 1, {"connector": "order-export"})[0].id
-    clock.at += 5
-    gift = world.create(["a"], 1, {"connector": "gift-cards"})[0].id
-    clock.at += 5
-    world.update(tax, {"status": "Failed"})
-    found = world.deployments("a")
-    for parameters, expected in (
-        ([("sort", "createdAt desc")], [gift, erp, tax]),
-        ([("sort", "lastModifiedAt")], [erp, gift, tax]),
-        ([("sort", "type asc"), ("sort", "createdAt desc")], [gift, erp, tax]),
-        ([("sort", "version desc"), ("sort", "id")], [tax, *sorted([erp, gift])]),
-        ([("deploymentType", "sandbox")], [tax]),
-        ([("integrationTypes", "tax"), ("integrationTypes", "erp")], [tax, erp]),
-        ([("integrationTypes", "psp")], []),
-        ([("somethingElse", "1")], [tax, erp, gift]),
+def test_deployments_are_chosen_by_what_they_are(world: World) -> None:
+    aws = {"deployedRegion": "us-east-2.aws", "connector": "gift-cards"}
+    first, second = world.create(["a", "b"], 2, aws)
+    world.create(["a"], 1, {"connector": "gift-cards", "type": "preview"})
+    world.create(["a"], 1, {"connector": "tax-calculation", "status": "Failed"})
+    for where, expected in (
+        ({"deployedRegion": "us-east-2.aws"}, 2),
+        ({"project": "a"}, 3),
+        ({"project": "a", "connector": "gift-cards"}, 2),
+        ({"type": "preview"}, 1),
+        ({"status": "Failed", "connector": "gift-cards"}, 0),
     ):
-        assert ids(page(found, read_query(parameters))) == expected, parameters
+        assert len([*world.where(where)]) == expected, where
+    assert world.update_where({"deployedRegion": "us-east-2.aws"}, {"status": "Failed"}, 1) == 1
+    assert [world.by_id(one.id).status for one in (first, second)] == ["Failed", "Deployed"]
+    assert world.update_where({"deployedRegion": "us-east-2.aws"}, {"status": "Failed"}) == 2
+    with pytest.raises(ApiError, match="400"):
+        world.where({"color": "red"})
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("limit", "501"),
-        ("limit", "-1"),
-        ("limit", "ten"),
-        ("limit", ""),
-        ("limit", "²"),
-        ("offset", "10001"),
-        ("offset", "1.5"),
-        ("sort", "nope asc"),
-        ("sort", "id sideways"),
-        ("deploymentType", "live"),
-        ("integrationTypes", "blockchain"),
-    ],
-)
-def test_a_query_out_of_bounds_is_refused(name: str, value: str) -> None:
-    with pytest.raises(ApiError) as refused:
-        read_query([(name, value)])
-    assert (refused.value.status, code(refused)) == (400, "InvalidQueryParam")
-
-
-def test_the_bounds_themselves_are_allowed() -> None:
-    assert read_query([]) == Query(limit=20, offset=0)
-    assert read_query([("limit", "0"), ("offset", "10000")]) == Query(limit=0, offset=10_000)
-    assert read_query([("limit", "500")]).limit == 500
+def test_raw_deployments_run_what_is_published_by_then(world: World) -> None:
+    draft = world.create_drafts(1, {"key": "gift-cards", "connector": "gift-cards"})[0]
+    world.update_draft(draft.id, {"status": "Published", "name": "Newer"})
+    made = world.create(["a"], 1, {"connector": "gift-cards"})[0].payload["connector"]
+    assert (made["id"], made["version"], made["name"]) == (draft.id, 6, "Newer")
+    world.create_drafts(1, {"key": "mine", "connector": "order-export"})
+    preview = world.create(["a"], 1, {"connector": "mine", "type": "preview"})[0].payload
+    assert [one["applicationName"] for one in preview["applications"]] == ["order-listener", "nightly-reconciliation"]
+    world.delete_draft(draft.id)
+    assert world.create(["a"], 1, {"connector": "gift-cards"})[0].payload["connector"]["version"] == 5
 
 
 # ── tokens ───────────────────────────────────────────────────────────────────
@@ -240,8 +196,19 @@ def test_a_new_token_does_not_end_the_others(clock: HandClock) -> None:
         tokens.require(f"Bearer {second}")
 
 
-@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer x", "Basic x", "Token x"])
-def test_anything_else_is_no_token(clock: HandClock, header: str | None) -> None:
+@pytest.mark.parametrize("header", [None, "", "Basic x", "Token x"])
+def test_without_a_token_nobody_is_known(clock: HandClock, header: str | None) -> None:
+    with pytest.raises(ApiError) as refused:
+        Tokens(chance=Chance(1), clock=clock).require(header)
+    assert refused.value.body == {
+        "statusCode": 401,
+        "message": "Bad credentials or Client ID is not defined",
+        "errors": [{"code": "AuthenticationError", "message": "Bad credentials or Client ID is not defined"}],
+    }
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer x", "bearer  "])
+def test_a_token_that_was_never_issued_is_not_good(clock: HandClock, header: str) -> None:
     with pytest.raises(ApiError) as refused:
         Tokens(chance=Chance(1), clock=clock).require(header)
     assert refused.value.body == {
@@ -253,18 +220,99 @@ def test_anything_else_is_no_token(clock: HandClock, header: str | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("header", "there"),
+    ("header", "found"),
     [
-        ("Basic aWQ6c2VjcmV0", True),  # id:secret
-        ("basic aWQ6cw==", True),  # id:s
-        ("Basic aWQ6", False),  # id:
-        ("Basic OnNlY3JldA==", False),  # :secret
-        ("Basic IDog", False),  # blanks
-        ("Basic !!!", False),
-        ("Basic /w==", False),  # not UTF-8
-        ("Bearer x", False),
-        (None, False),
+        ("Basic aWQ6c2VjcmV0", ("id", "secret")),
+        ("basic aWQ6czpl", ("id", "s:e")),
+        ("Basic aWQ6", None),  # id:
+        ("Basic OnNlY3JldA==", None),  # :secret
+        ("Basic IDog", None),  # blanks
+        ("Basic !!!", None),
+        ("Basic /w==", None),  # not UTF-8
+        ("Bearer x", None),
+        (None, None),
     ],
 )
-def test_client_credentials_are_there_or_not(header: str | None, there: bool) -> None:
-    assert has_client(header) is there
+def test_client_credentials_are_there_or_not(header: str | None, found: tuple[str, str] | None) -> None:
+    assert credentials(header) == found
+
+
+BELIEVED = Access()
+CLIENTS = Access(
+    clients=(Client(id="id", secret="secret", scopes=("view_connectors:shop", "manage_connectors_deployments:shop")),)
+)
+PROJECTS = Access(projects=frozenset({"shop"}))
+
+
+@pytest.mark.parametrize(
+    ("access", "wanted", "scope"),
+    [
+        (BELIEVED, "", "manage_project:shop"),
+        (BELIEVED, "view_connectors:x", "view_connectors:x"),
+        (CLIENTS, "", "view_connectors:shop manage_connectors_deployments:shop"),
+        (CLIENTS, "view_connectors:shop manage_project:shop", "view_connectors:shop"),
+    ],
+)
+def test_a_token_tells_its_scope(clock: HandClock, access: Access, wanted: str, scope: str) -> None:
+    tokens = Tokens(chance=Chance(1), clock=clock, access=access)
+    form = MultiDict({"grant_type": "client_credentials", "scope": wanted})
+    assert grant(tokens, "Basic aWQ6c2VjcmV0", form, ["shop"])["scope"] == scope
+
+
+def test_many_projects_are_not_named(clock: HandClock) -> None:
+    tokens = Tokens(chance=Chance(1), clock=clock)
+    form = MultiDict({"grant_type": "client_credentials"})
+    scope = grant(tokens, "Basic aWQ6c2VjcmV0", form, [f"p{n}" for n in range(1000)])["scope"]
+    assert scope == "view_connectors_deployments:*"
+
+
+@pytest.mark.parametrize(
+    ("header", "wanted", "status", "error"),
+    [
+        ("Basic aWQ6d3Jvbmc=", "", 401, "invalid_client"),  # id:wrong
+        ("Basic b3RoZXI6c2VjcmV0", "", 401, "invalid_client"),  # other:secret
+        ("Basic aWQ6c2VjcmV0", "manage_project:shop", 400, "invalid_scope"),
+    ],
+)
+def test_a_policy_knows_its_clients(clock: HandClock, header: str, wanted: str, status: int, error: str) -> None:
+    tokens = Tokens(chance=Chance(1), clock=clock, access=CLIENTS)
+    with pytest.raises(ApiError) as refused:
+        grant(tokens, header, MultiDict({"grant_type": "client_credentials", "scope": wanted}))
+    assert (refused.value.status, refused.value.body["error"]) == (status, error)
+
+
+@pytest.mark.parametrize(
+    ("access", "wanted", "need", "project", "allowed"),
+    [
+        (BELIEVED, "", "manage_connectors", None, True),
+        (BELIEVED, "", "manage_connectors_deployments", "anything", True),
+        (BELIEVED, "view_connectors:x", "view_connectors", "another", True),
+        (BELIEVED, "view_connectors:x", "manage_connectors", None, False),
+        (BELIEVED, "manage_connectors:x", "view_connectors", None, True),
+        (BELIEVED, "manage_connectors:x", "view_connectors_deployments", "x", False),
+        (BELIEVED, "manage_project:x", "manage_connectors_deployments", "x", True),
+        (CLIENTS, "", "view_connectors", None, True),
+        (CLIENTS, "", "manage_connectors", None, False),
+        (CLIENTS, "", "view_connectors_deployments", "shop", True),
+        (CLIENTS, "", "view_connectors_deployments", "other", False),
+        (PROJECTS, "", "view_connectors_deployments", "shop", True),
+        (PROJECTS, "", "view_connectors_deployments", "other", False),
+        (PROJECTS, "", "view_connectors", None, True),
+    ],
+)
+def test_a_token_is_good_for_its_scopes(
+    clock: HandClock, access: Access, wanted: str, need: str, project: str | None, allowed: bool
+) -> None:
+    tokens = Tokens(chance=Chance(1), clock=clock, access=access)
+    form = MultiDict({"grant_type": "client_credentials", "scope": wanted})
+    granted = tokens.require(f"Bearer {grant(tokens, 'Basic aWQ6c2VjcmV0', form)['access_token']}")
+    if allowed:
+        tokens.permit(granted, need, project)
+        return
+    with pytest.raises(ApiError) as refused:
+        tokens.permit(granted, need, project)
+    assert (refused.value.status, codes(refused), refused.value.body["message"]) == (
+        403,
+        ["AuthorizationError"],
+        "Access denied",
+    )

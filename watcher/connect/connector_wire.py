@@ -80,7 +80,7 @@ def make_draft(wire: DraftWire, project: str, clean: Clean) -> ConnectorStaged |
         status=status,
         key=clean(word(wire.key)),
         version=number(wire.version),
-        display=clean(word(wire.name)),
+        display=word(text(wire.name, SHORT, clean)),
         previewable=clean(word(_text_of(wire.is_previewable), STATUS)),
         listed=bool(wire.already_listed),
         changed=bool(wire.has_changes),
@@ -101,7 +101,7 @@ def make_connector(wire: ConnectorWire, project: str, clean: Clean) -> Connector
         project=project,
         key=clean(word(wire.key)),
         version=number(wire.version),
-        display=clean(word(wire.name)),
+        display=word(text(wire.name, SHORT, clean)),
         tag=_tag(wire.repository, clean),
     )
 
@@ -111,7 +111,7 @@ def _text_of(value: str | bool | None) -> str | None:
 
 
 def _tag(repository: RepositoryWire | None, clean: Clean) -> str:
-    return text(repository.tag if repository else None, SHORT, clean).strip()
+    return word(text(repository.tag if repository else None, SHORT, clean))
 
 
 def _comments(found: CertificationWire | None, clean: Clean) -> tuple[Comment, ...]:

@@ -81,7 +81,7 @@ def make_deployment(wire: DeploymentWire, project: str, clean: Clean) -> Deploym
         type=clean(word(wire.type)),
         version=number(wire.version),
         region=clean(word(wire.deployed_region)),
-        connector_id=word(connector.id),
+        connector_id=identifier(connector.id),
         connector_key=clean(word(connector.key)),
         connector_name=text(connector.name, SHORT, clean),
         connector_version=number(connector.version),

@@ -54,7 +54,9 @@ class PublishedConnectors:
             found = CONNECTOR.record(reply.answer.body, self._session.project, self._clean)
         except ValueError as error:
             raise _unreadable(reply, error) from None
-        return found if found.id == connector_id else None
+        if found.id != connector_id:
+            raise reply.error("answered with another record than the one asked for", Blindness.UNREADABLE)
+        return found
 
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -139,12 +139,12 @@ def _salvage(raw: Raw | str, kind: type[W]) -> W:
 
 
 def _salvaged_field(raw: Raw, annotation: Any) -> Any:
-    """The value of a field that is declared as `X | None`; `None` where it is not an X."""
+    """The value of a field that is declared as `X | None` or `X | Y | None`; `None` where it is neither."""
     kind = next(each for each in get_args(annotation) if each is not NoneType)
     if get_origin(kind) is list:
         (item,) = get_args(kind)
         return [_salvage(each, item) for each in _read(raw, list[Raw]) or ()]
-    return _salvage(raw, kind) if issubclass(kind, Struct) else _read(raw, kind)
+    return _salvage(raw, kind) if issubclass(kind, Struct) else _read(raw, annotation)
 
 
 def _read(raw: Raw | str, kind: Any) -> Any:

@@ -14,8 +14,23 @@ class AppType(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One configuration key of a connect.yaml."""
+
+    name: str
+    description: str
+    secured: bool = False
+    required: bool = False
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
-    """One published Connector; `apps` are name and kind, in the order of its connect.yaml."""
+    """One published Connector; `apps` are name and kind, in the order of its connect.yaml.
+
+    `global_keys` configure all of its applications; those that every application has are `APPLICATION_KEYS`. With
+    `scopes` its Deployments are given an API Client that has them.
+    """
 
     key: str
     name: str
@@ -25,7 +40,14 @@ class Connector:
     version: int
     apps: tuple[tuple[str, AppType], ...]
     certified: bool = True
+    global_keys: tuple[Key, ...] = ()
+    scopes: tuple[str, ...] = ()
 
+
+APPLICATION_KEYS = (
+    Key(name="LOG_LEVEL", description="Least severity that is logged.", default="info"),
+    Key(name="API_KEY", description="Key of the API behind the application.", secured=True),
+)
 
 CONNECTORS: tuple[Connector, ...] = (
     Connector(
@@ -46,6 +68,7 @@ CONNECTORS: tuple[Connector, ...] = (
         version=41,
         apps=(("order-listener", AppType.EVENT), ("nightly-reconciliation", AppType.JOB)),
         certified=False,
+        scopes=("manage_orders", "view_products"),
     ),
     Connector(
         key="product-search",
@@ -101,6 +124,11 @@ CONNECTORS: tuple[Connector, ...] = (
         tag="v4.2.0",
         version=33,
         apps=(("profile-sync", AppType.EVENT), ("daily-segments", AppType.JOB)),
+        global_keys=(
+            Key(name="MAILING_ACCOUNT", description="Account of the mailing platform.", required=True),
+            Key(name="MAILING_SENDER", description="Address that mails come from."),
+            Key(name="MAILING_TOKEN", description="Token of the mailing platform.", secured=True),
+        ),
     ),
 )
 

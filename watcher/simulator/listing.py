@@ -3,25 +3,25 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 from watcher.simulator.errors import invalid_query
-from watcher.simulator.payload import DEPLOYMENT_TYPES, INTEGRATION_TYPES
-from watcher.simulator.state import Resource
-
-DEFAULT_LIMIT = 20
-MAX_LIMIT = 500
-MAX_OFFSET = 10_000
+from watcher.simulator.facts import DEFAULT_LIMIT, DEPLOYMENT_TYPES, INTEGRATION_TYPES, MAX_LIMIT, MAX_OFFSET
+from watcher.simulator.resource import Resource
 
 SORT_FIELDS: dict[str, Callable[[Resource], Any]] = {
     "createdAt": lambda found: found.created,
     "lastModifiedAt": lambda found: found.modified,
     "id": lambda found: found.id,
     "key": lambda found: found.key or "",
+    "name": lambda found: str(found.payload.get("name", "")),
     "status": lambda found: found.status or "",
     "type": lambda found: found.type or "",
-    "version": lambda found: found.payload.get("version", 0),
+    "version": lambda found: number(found.payload.get("version")),
 }
+"""What can be sorted by is not documented; the official client offers the first two."""
+
+Parameters: TypeAlias = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,25 +33,61 @@ class Query:
     sort: tuple[tuple[str, bool], ...] = ()
     deployment_type: str | None = None
     integration_types: frozenset[str] = frozenset()
+    private: bool | None = None
+    text: str | None = None
+    company: str | None = None
+    ids: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
 
 
-def read_query(parameters: Sequence[tuple[str, str]]) -> Query:
-    """The request's query. Raises ApiError 400 InvalidQueryParam; parameters nobody documented are ignored."""
-    last = dict(parameters)
-    deployment_type = last.get("deploymentType")
+def read_query(parameters: Parameters) -> Query:
+    """A query for Deployments. Raises ApiError 400 InvalidQueryParam; parameters nobody documented are ignored."""
+    deployment_type = dict(parameters).get("deploymentType")
     if deployment_type is not None:
         one_of("deploymentType", deployment_type, DEPLOYMENT_TYPES)
+    return Query(**paging(parameters), deployment_type=deployment_type)
+
+
+def read_draft_query(parameters: Parameters) -> Query:
+    """A query for ConnectorStaged. Raises ApiError 400 InvalidQueryParam."""
+    return Query(**paging(parameters), private=boolean("isPrivate", parameters))
+
+
+def read_search(parameters: Parameters) -> Query:
+    """A search for Connectors. Raises ApiError 400 InvalidQueryParam."""
+    last = dict(parameters)
     return Query(
-        limit=bounded("limit", last.get("limit"), DEFAULT_LIMIT, MAX_LIMIT),
-        offset=bounded("offset", last.get("offset"), 0, MAX_OFFSET),
-        sort=tuple(sort_key(value) for name, value in parameters if name == "sort"),
-        deployment_type=deployment_type,
-        integration_types=frozenset(
-            one_of("integrationTypes", value, INTEGRATION_TYPES)
-            for name, value in parameters
-            if name == "integrationTypes"
-        ),
+        **paging(parameters),
+        private=boolean("private", parameters) or None,
+        text=last.get("text"),
+        company=last.get("creator.company"),
+        ids=each("id", parameters),
+        keys=each("key", parameters),
     )
+
+
+def paging(parameters: Parameters) -> dict[str, Any]:
+    """What all lists have in common."""
+    last = dict(parameters)
+    return {
+        "limit": bounded("limit", last.get("limit"), DEFAULT_LIMIT, MAX_LIMIT),
+        "offset": bounded("offset", last.get("offset"), 0, MAX_OFFSET),
+        "sort": tuple(sort_key(value) for name, value in parameters if name == "sort"),
+        "integration_types": frozenset(
+            one_of("integrationTypes", value, INTEGRATION_TYPES) for value in each("integrationTypes", parameters)
+        ),
+    }
+
+
+def each(name: str, parameters: Parameters) -> frozenset[str]:
+    """The values of a parameter that may be given several times."""
+    return frozenset(value for one, value in parameters if one == name)
+
+
+def boolean(name: str, parameters: Parameters) -> bool | None:
+    """`true` or `false`, where it is given."""
+    text = dict(parameters).get(name)
+    return None if text is None else one_of(name, text, ("true", "false")) == "true"
 
 
 def bounded(name: str, text: str | None, default: int, highest: int) -> int:
@@ -78,22 +114,52 @@ def sort_key(text: str) -> tuple[str, bool]:
     return name, direction == "desc"
 
 
-def page(deployments: Mapping[str, Resource], query: Query) -> bytes:
+def number(value: Any) -> float:
+    """The value where it can be sorted with others."""
+    return value if isinstance(value, int | float) else 0
+
+
+def page(resources: Mapping[str, Resource], query: Query) -> bytes:
     """The envelope with one page of results, oldest first unless sorted."""
-    chosen: Iterable[Resource] = deployments.values()
-    total = len(deployments)
-    if query.deployment_type or query.integration_types:
-        chosen = [found for found in chosen if selected(found, query)]
-        total = len(chosen)
+    found: Iterable[Resource] = resources.values()
+    total = len(resources)
+    if is_selective(query):
+        found = [one for one in found if selected(one, query)]
+        total = len(found)
     for name, descending in reversed(query.sort):
-        chosen = sorted(chosen, key=SORT_FIELDS[name], reverse=descending)
-    results = [found.encoded for found in islice(chosen, query.offset, query.offset + query.limit)]
+        found = sorted(found, key=SORT_FIELDS[name], reverse=descending)
+    return enveloped([one.encoded for one in islice(found, query.offset, query.offset + query.limit)], total, query)
+
+
+def enveloped(results: Sequence[bytes], total: int, query: Query) -> bytes:
+    """The envelope of a page, around results that are JSON already."""
     head = b'{"offset":%d,"limit":%d,"total":%d,"count":%d,"results":['
     return head % (query.offset, query.limit, total, len(results)) + b",".join(results) + b"]}"
 
 
+def is_selective(query: Query) -> bool:
+    """Whether the query's filters could keep anything out."""
+    return query != Query(limit=query.limit, offset=query.offset, sort=query.sort)
+
+
 def selected(found: Resource, query: Query) -> bool:
-    """Whether the query's filters let a Deployment through."""
-    return query.deployment_type in {None, found.type} and (
-        not query.integration_types or not query.integration_types.isdisjoint(found.integration_types)
+    """Whether the query's filters let a resource through."""
+    return (
+        query.deployment_type in {None, found.type}
+        and (not query.integration_types or not query.integration_types.isdisjoint(found.integration_types))
+        and (not query.ids or found.id in query.ids)
+        and (not query.keys or found.key in query.keys)
+        and ((query.private, query.text, query.company) == (None, None, None) or described(found.payload, query))
+    )
+
+
+def described(payload: Mapping[str, Any], query: Query) -> bool:
+    """Whether the filters that look into a Connector let it through."""
+    creator = payload.get("creator")
+    company = creator.get("company") if isinstance(creator, Mapping) else None
+    words = f"{payload.get('name')}\n{payload.get('description')}".casefold()
+    return (
+        query.private in {None, bool(payload.get("private"))}
+        and query.company in {None, company}
+        and (query.text or "").casefold() in words
     )

@@ -1,39 +1,51 @@
 """Plays a scenario: each step at its moment, or at once when asked."""
 
+import heapq
 from dataclasses import dataclass, field
 
-from watcher.simulator.clock import Clock
 from watcher.simulator.errors import ApiError
-from watcher.simulator.faults import Faults
-from watcher.simulator.scenario import Scenario, Step, Target
-from watcher.simulator.state import Resource, World
+from watcher.simulator.moves import Spread, Stage, Turn, perform
+from watcher.simulator.scenario import Scenario
+from watcher.simulator.steps import Step
 
 
 @dataclass(slots=True, kw_only=True)
 class Player:
     """A scenario and how far it has been played.
 
-    `speed` is scenario time over real time; at 0 only `step` moves it. `failures` are the steps that the world refused,
-    which happens where somebody else has changed it meanwhile.
+    `failures` are the steps that the world refused, which happens where somebody else has changed it meanwhile.
     """
 
     scenario: Scenario
-    speed: float
-    world: World
-    faults: Faults
-    clock: Clock
+    stage: Stage
     done: int = 0
     failures: list[str] = field(default_factory=list)
+    _spread: list[tuple[int, int, Turn]] = field(default_factory=list)
+    _made: int = 0
 
     async def play(self) -> None:
-        """Play to the end, counting scenario time from now. Steps asked for meanwhile are not played again."""
-        started = self.clock.now()
-        while self.speed > 0 and (step := self.upcoming()) is not None:
-            ahead = started + round(step.at / self.speed) - self.clock.now()
+        """Play to the end, scenario time running from now on. At speed 0 only `step` and `advance` move it."""
+        self.stage.timeline.begin()
+        while self.stage.timeline.speed > 0 and (moment := self.next_moment()) is not None:
+            ahead = self.stage.timeline.until(moment)
             if ahead > 0:
-                await self.clock.sleep(ahead)
+                await self.stage.clock.rest(ahead)
             else:
-                self.step()
+                self.catch_up()
+
+    def catch_up(self) -> None:
+        """Carry out whatever is due, each thing at its own moment."""
+        reached = self.stage.timeline.reached()
+        while (moment := self.next_moment()) is not None and moment <= reached:
+            self._next()
+        with self.stage.timeline.at(reached):
+            self.stage.world.catch_up()
+
+    def next_moment(self) -> int | None:
+        """When something is to be done again; `None` at the end."""
+        step = self.upcoming()
+        moments = [at for at, _, _ in self._spread[:1]] + ([] if step is None else [step.at])
+        return min(moments, default=None)
 
     def upcoming(self) -> Step | None:
         """The next step; `None` at the end."""
@@ -41,35 +53,42 @@ class Player:
 
     def set_stage(self) -> None:
         """Play the steps of moment 0, so that nobody sees the world before it began."""
-        while (step := self.upcoming()) is not None and step.at == 0:
-            self.step()
+        while self.next_moment() == 0:
+            self._next()
 
     def step(self) -> Step | None:
-        """Play the next step at once; `None` at the end."""
-        step = self.upcoming()
+        """Let time jump to the next step and play it; at the end, `None`, and what was spread over time is done."""
+        while (moment := self.next_moment()) is not None:
+            self.stage.timeline.advance(max(moment - self.stage.timeline.reached(), 0))
+            step = self._next()
+            if step is not None:
+                return step
+        return None
+
+    def _next(self) -> Step | None:
+        """Do the next thing; the step, where it was one."""
+        step, moment = self.upcoming(), self.next_moment()
+        if self._spread and self._spread[0][0] == moment:
+            at, _, turn = heapq.heappop(self._spread)
+            self._at(at, turn)
+            return None
         if step is not None:
             self.done += 1
-            self._apply(step)
+            self._at(step.at, lambda: self._begin(step.at, perform(self.stage, step)))
         return step
 
-    def _apply(self, step: Step) -> None:
-        try:
-            self._change(step)
-        except ApiError as error:
-            self.failures.append(f"at {step.at} ms: {error}")
+    def _begin(self, at: int, spread: Spread) -> None:
+        for moment, turn in spread.moments(at):
+            if moment == at:
+                self._at(at, turn)
+            else:
+                self._made += 1
+                heapq.heappush(self._spread, (moment, self._made, turn))
 
-    def _change(self, step: Step) -> None:
-        if step.create is not None:
-            fields = {"key": step.create.key, **step.create.fields}
-            self.world.create([self.scenario.project_of(step.create)], 1, fields)
-        elif step.set is not None:
-            self.world.update(self._find(step.set).id, step.set.fields)
-        elif step.delete is not None:
-            self.world.delete(self._find(step.delete).id)
-        elif step.fault is not None:
-            self.faults.add(step.fault)
-        else:
-            self.faults.clear()
-
-    def _find(self, target: Target) -> Resource:
-        return self.world.by_key(self.scenario.project_of(target), target.key)
+    def _at(self, moment: int, turn: Turn) -> None:
+        with self.stage.timeline.at(moment):
+            self.stage.world.catch_up()
+            try:
+                turn()
+            except ApiError as error:
+                self.failures.append(f"at {moment} ms: {error}")

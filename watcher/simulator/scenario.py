@@ -1,122 +1,86 @@
-"""Scenario files: what happens to which Deployment when, and which messages a watcher is expected to send.
+"""Scenario files: what happens to which resource when, and which messages a watcher is expected to send.
 
-A file is TOML. `[[steps]]` each have a moment of scenario time (`at = "1m30s"`) and exactly one thing that happens:
-`create`, `set` or `delete` (a Deployment named by project and key), `fault` or `clear_faults = true`. `[[expect]]` lists
-the messages: `at` is the moment of their cause, so none can come earlier.
+A file is TOML. `[[steps]]` each have a moment of scenario time (`at = "1m30s"`) and exactly one thing that happens, the
+forms of which are in `steps.py`. Some set resources to anything at once (`create`, `set`, `delete`, `draft`, `connector`
+…); some ask the API for something, which then takes its lawful course (`deploy`, `redeploy`, `undeploy`, `preview`, `publish`,
+`comment`, `edit`) and comes to what `plan` said, or to success; the others are about logs, faults, tokens and time. `[[expect]]`
+lists the messages: `at` is the moment of their cause, so none can come earlier.
+
+`[durations]` says how long the lawful courses take, `[access]` who may ask (else anyone), `[logs]` how the logs endpoint
+behaves, `production_disabled` which projects cannot deploy to production.
 """
 
-import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from watcher.simulator.catalogue import BY_KEY
+from watcher.simulator.auth import Access, Client
+from watcher.simulator.continuity import lost_expectations, lost_steps
 from watcher.simulator.errors import ScenarioError
-from watcher.simulator.faults import Fault
+from watcher.simulator.lifecycle import Durations
+from watcher.simulator.logbook import Manners
+from watcher.simulator.steps import Count, Expectation, Moment, Part, Step
 
 SHIPPED = files(__package__) / "scenarios"
-UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
-DURATION = re.compile("".join(rf"(?:(?P<{unit}>[0-9]{{1,9}}){unit})?" for unit in UNITS))
-
-FIELDS = {
-    "apiClient",
-    "applications",
-    "connector",
-    "deployedRegion",
-    "details",
-    "globalConfiguration",
-    "preview",
-    "rollbackRevision",
-    "status",
-    "type",
-    "version",
-}
-"""What a Deployment has besides the project and key that name it."""
 
 
-def read_moment(value: Any) -> int:
-    """A duration as milliseconds: `3s`, `1500ms`, `1m30s`."""
-    found = DURATION.fullmatch(value) if isinstance(value, str) and value else None
-    if found is None:
-        raise ValueError('write a moment like "3s", "500ms" or "1m30s"')
-    return sum(int(count) * UNITS[unit] for unit, count in found.groupdict().items() if count)
+class Lengths(Part):
+    """How long each stage of a lawful course takes; what is left out is as the lifecycle has it."""
+
+    queued: Moment | None = None
+    deploying: Moment | None = None
+    undeploying: Moment | None = None
+    previewing: Moment | None = None
+    processing: Moment | None = None
+    certifying: Moment | None = None
+    certification: Moment | None = None
+
+    def build(self) -> Durations:
+        """The same in the lifecycle's words."""
+        return Durations(**self.model_dump(exclude_none=True))
 
 
-def read_fault(value: Any) -> Any:
-    """A fault, in the words of the control API."""
-    try:
-        return msgspec.convert(value, Fault)
-    except msgspec.ValidationError as error:
-        raise ValueError(str(error)) from None
+class Account(Part):
+    """An API client and the scopes it may have, as the auth service writes them (`view_connectors:my-shop`)."""
+
+    id: Annotated[str, Field(min_length=1)]
+    secret: Annotated[str, Field(min_length=1)]
+    scopes: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-Moment = Annotated[int, BeforeValidator(read_moment)]
-Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{2,256}$")]
+class Policy(Part):
+    """Who may ask. Without clients any is believed, without projects each exists."""
+
+    clients: tuple[Account, ...] = ()
+    projects: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    def build(self) -> Access:
+        """The same in the auth service's words."""
+        clients = tuple(Client(id=one.id, secret=one.secret, scopes=one.scopes) for one in self.clients)
+        return Access(clients=clients, projects=None if self.projects is None else frozenset(self.projects))
 
 
-class Part(BaseModel):
-    """Anything in a scenario file: an unknown key is an error."""
+class Logs(Part):
+    """How the logs endpoint behaves; what is left out is as `Manners` has it. From `removed_at` on it is gone."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    removed_at: Moment | None = None
+    removed_status: Literal[404, 410] = 404
+    page_size: Count | None = None
+    ending: Literal["empty", "null", "absent"] | None = None
+    empty_every: Count | None = None
+    reverse: bool | None = None
+    cursor_lifetime: Moment | None = None
+    default_window: Moment | None = None
+    announces: bool | None = None
 
-
-class Target(Part):
-    """One Deployment, by project and key. Without a project it is the scenario's."""
-
-    project: str | None = None
-    key: Key
-
-
-class Change(Target):
-    """One Deployment and the fields it gets, in the API's names."""
-
-    model_config = ConfigDict(extra="allow")
-
-    @model_validator(mode="after")
-    def known_fields(self) -> "Change":
-        """A misspelt field would change nothing that anyone looks at."""
-        strangers = sorted(self.fields.keys() - FIELDS)
-        if strangers:
-            raise ValueError(f"no such field of a Deployment: {', '.join(strangers)}")
-        return self
-
-    @property
-    def fields(self) -> dict[str, Any]:
-        """The fields."""
-        return dict(self.model_extra or {})
-
-
-class Step(Part):
-    """One thing that happens."""
-
-    at: Moment
-    create: Change | None = None
-    set: Change | None = None
-    delete: Target | None = None
-    fault: Annotated[Fault, BeforeValidator(read_fault)] | None = None
-    clear_faults: Literal[True] | None = None
-
-    @model_validator(mode="after")
-    def one_thing(self) -> "Step":
-        """A step does exactly one thing."""
-        if len(self.model_fields_set - {"at"}) != 1:
-            raise ValueError("a step needs exactly one of create, set, delete, fault, clear_faults")
-        return self
-
-
-class Expectation(Part):
-    """A message that a watcher is expected to send about the scenario."""
-
-    at: Moment
-    alert: str
-    state: Literal["firing", "resolved"] = "firing"
-    deployment: Key | None = None
+    def build(self) -> Manners:
+        """The same in the logbook's words."""
+        return Manners(**self.model_dump(exclude_none=True, exclude={"removed_at", "removed_status"}))
 
 
 class Scenario(Part):
@@ -124,12 +88,12 @@ class Scenario(Part):
 
     project: str = "demo-shop"
     description: str = ""
+    durations: Lengths = Lengths()
+    access: Policy = Policy()
+    logs: Logs = Logs()
+    production_disabled: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     expect: tuple[Expectation, ...] = ()
-
-    def project_of(self, target: Target) -> str:
-        """The project a step is about."""
-        return target.project or self.project
 
 
 def load_scenario(name: str) -> Scenario:
@@ -139,18 +103,25 @@ def load_scenario(name: str) -> Scenario:
         ScenarioError: there is no such file, or it cannot be played; says everything that is wrong at once.
     """
     path = Path(name)
-    if name in shipped_scenarios() and not path.exists():
-        return read_scenario((SHIPPED / f"{name}.toml").read_text("utf-8"), name)
+    if name in shipped_scenarios() and not path.is_file():
+        return read_scenario(shipped_text(name), name)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError([f"{name}: {error}; shipped scenarios: {', '.join(shipped_scenarios())}"]) from None
+        why = getattr(error, "strerror", None) or str(error)
+        raise ScenarioError([f"{name}: {why}; shipped scenarios: {', '.join(shipped_scenarios())}"]) from None
     return read_scenario(text, name)
 
 
-def shipped_scenarios() -> Sequence[str]:
-    """The names of the scenarios that come with the package."""
-    return sorted(entry.name.removesuffix(".toml") for entry in SHIPPED.iterdir() if entry.name.endswith(".toml"))
+def shipped_scenarios() -> Mapping[str, str]:
+    """The scenarios that come with the package: name and description."""
+    names = sorted(entry.name.removesuffix(".toml") for entry in SHIPPED.iterdir() if entry.name.endswith(".toml"))
+    return {name: tomllib.loads(shipped_text(name))["description"] for name in names}
+
+
+def shipped_text(name: str) -> str:
+    """The file of a shipped scenario."""
+    return (SHIPPED / f"{name}.toml").read_text("utf-8")
 
 
 def read_scenario(text: str, name: str = "scenario") -> Scenario:
@@ -161,38 +132,15 @@ def read_scenario(text: str, name: str = "scenario") -> Scenario:
         raise ScenarioError([f"{name}: {error}"]) from None
     except ValidationError as error:
         raise ScenarioError([f"{name}: {worded(one)}" for one in error.errors()]) from None
-    ordered = scenario.model_copy(update={"steps": tuple(sorted(scenario.steps, key=lambda step: step.at))})
-    problems = [f"{name}: {problem}" for problem in (*lost_steps(ordered), *lost_expectations(ordered))]
+    steps = tuple(sorted(scenario.steps, key=lambda step: step.at))
+    problems = (*lost_steps(steps, scenario.project), *lost_expectations(steps, scenario.expect))
     if problems:
-        raise ScenarioError(problems)
-    return ordered
+        raise ScenarioError([f"{name}: {problem}" for problem in problems])
+    return scenario.model_copy(update={"steps": steps})
 
 
 def worded(error: ErrorDetails) -> str:
     """Where in the file and what: `steps[3].set.key: …`."""
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
+    parts = [part for part in error["loc"] if part != "[key]"]  # pydantic's word for a key of a mapping
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
     return f"{path.lstrip('.')}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def lost_steps(scenario: Scenario) -> Iterator[str]:
-    """Steps that could not be played: their Deployment is not there, or is there already, or runs no known Connector."""
-    alive: set[tuple[str, str]] = set()
-    for step in scenario.steps:
-        target = step.create or step.set or step.delete
-        if target is None:
-            continue
-        name = scenario.project_of(target), target.key
-        if (step.create is None) != (name in alive):
-            yield f"at {step.at} ms: {'/'.join(name)} is {'there already' if step.create else 'not there'}"
-        connector = step.create.fields.get("connector") if step.create else None
-        if isinstance(connector, str) and connector not in BY_KEY:
-            yield f"at {step.at} ms: no such connector: {connector}; there are {', '.join(BY_KEY)}"
-        alive = alive - {name} if step.delete else alive | {name}
-
-
-def lost_expectations(scenario: Scenario) -> Iterator[str]:
-    """Messages expected about Deployments that never are."""
-    created = {step.create.key for step in scenario.steps if step.create}
-    for expected in scenario.expect:
-        if expected.deployment is not None and expected.deployment not in created:
-            yield f"expect: {expected.deployment} is never created"

@@ -31,9 +31,10 @@ class ConnectorSource:
         return Listing(records=records, total=len(records), composed=True)
 
     async def get(self, record_id: str) -> Connector | None:
-        """Look one up. Raises SourceError."""
-        found = await self._published.find([record_id])
-        return found.get(record_id)
+        """Look one up, whether or not it is in use. Raises SourceError."""
+        users = _users(await self._deployments())
+        found = (await self._published.find([record_id])).get(record_id)
+        return found and replace(found, behind=behind(found, users.get(record_id, ())))
 
 
 def behind(connector: Connector, users: Iterable[Deployment]) -> tuple[str, ...]:

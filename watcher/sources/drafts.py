@@ -29,14 +29,15 @@ class Roster:
     _misses: dict[str, int] = field(default_factory=dict)
     _read: bool = False
 
-    async def claim(self, project: str, seen: Collection[str]) -> set[str]:
-        """Those of the drafts seen through `project` in a whole list that are its own."""
+    async def claim(self, project: str, seen: Collection[str], *, whole: bool = True) -> set[str]:
+        """Those of the drafts seen through `project` that are its own. A list that is not `whole` lacks nothing."""
         await self._remember()
         mine = {each for each in seen if self.owners.setdefault(each, project) == project}
         for each in mine:
             self._misses.pop(each, None)
-        for missed in [each for each, owner in self.owners.items() if owner == project and each not in mine]:
-            self._miss(missed)
+        if whole:
+            for missed in [each for each, owner in self.owners.items() if owner == project and each not in mine]:
+                self._miss(missed)
         return mine
 
     def is_of_another(self, draft: str, project: str) -> bool:
@@ -67,9 +68,8 @@ class DraftSource:
     async def list(self) -> Listing[ConnectorStaged]:
         """Read the whole list. Raises SourceError."""
         listing = await self._source.list()
-        if listing.truncated:
-            return listing
-        mine = await self._roster.claim(self._project, listing.records.keys())
+        whole = not listing.truncated and not listing.quarantined
+        mine = await self._roster.claim(self._project, listing.records.keys(), whole=whole)
         unchanged = listing.unchanged and mine == self._mine
         self._mine = mine
         others = len(listing.records) - len(mine)

@@ -1,0 +1,75 @@
+"""What clients of the Connect API may ask for, as strategies: a third of it is wrong in one way or another."""
+
+from typing import Any, Final, TypeVar
+
+from hypothesis import strategies as st
+
+from tests.facts.stage import GCP, fitting
+from tests.facts.table import TABLE
+
+ELSEWHERE: Final = "australia-southeast1.gcp"
+"""A region that no draft here is for."""
+UNKNOWN: Final = ("unknown application", "unknown key")
+
+Thing = TypeVar("Thing")
+
+WHICH = st.integers(0, 7)
+KEYS = st.sampled_from(["one", "two", "three", "four"])
+BY = st.sampled_from(["{ID}", "key={key}"])
+VERSIONS = st.sampled_from([0, 0, 0, 0, -1, 1])
+"""How far the version that is sent is off."""
+PASSING = st.sampled_from(["1s", "6s", "31s", "61s", "3m", "1h"])
+PLANS = st.sampled_from(
+    [
+        *(("deploy", result) for result in ("Failed", "Warning", "stuck")),
+        *(("undeploy", result) for result in ("UndeployFailed", "stuck")),
+        *(("preview", result) for result in ("false", "none", "stuck")),
+        *(
+            ("publish", result)
+            for result in ("Failed", "stuck", "ReadyForCertification", "InCertification", "Rejected")
+        ),
+    ]
+)
+CHANGES = st.sampled_from(
+    [
+        {"action": "setName", "name": "Another"},
+        {"action": "setDescription", "description": "Other words"},
+        {"action": "setRepository", "url": "https://github.com/acme/another", "tag": "2.0.0"},
+        {"action": "setSupportedRegions", "regions": [GCP]},
+        {"action": "setIntegrationTypes", "integrationTypes": ["tax", "psp"]},
+        {"action": "setCreatorEmail", "creatorEmail": "new@example.com"},
+        {"action": "setCreatorNoOfContributors", "creatorNoOfContributors": 3},
+        {"action": "setDocumentationUrl", "documentationUrl": "https://example.com/docs"},
+        {"action": "addPrivateProject", "privateProject": f"{GCP}:gamma"},
+        {"action": "removePrivateProject", "privateProject": f"{GCP}:gamma"},
+        {"action": "addCertificationComment", "comment": "Please look at this"},
+        {"action": "unlist"},
+    ]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["version", "actions", "action", "connector", "key", "name", "x"]), inner, max_size=4
+        )
+    ),
+    max_leaves=8,
+)
+POSTS = [endpoint for endpoint in TABLE.endpoints if endpoint.startswith("POST")]
+
+
+def picked(alive: list[Thing], gone: list[Thing], which: int) -> Thing:
+    """One of those that are there and of the last that is not."""
+    among = [*alive, *gone[-1:]]
+    return among[which % len(among)]
+
+
+def configured(source: dict[str, Any], flaw: str) -> list[dict[str, Any]]:
+    """Configurations for a Connector, with one thing wrong where the flaw is about them."""
+    fit = [] if flaw == "no application" else fitting(source)
+    if flaw == "unknown application":
+        fit.append({"applicationName": "nobody", "standardConfiguration": [], "securedConfiguration": []})
+    if flaw == "unknown key":
+        fit[0]["standardConfiguration"].append({"key": "NOBODY_ASKED", "value": "x"})
+    return fit

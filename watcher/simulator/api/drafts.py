@@ -1,0 +1,48 @@
+"""ConnectorStaged. Their paths have no project key; a token for any project will do."""
+
+from aiohttp import web
+
+from watcher.simulator.api.reading import authorized, body_of, parameters_of, reference_of, version_of
+from watcher.simulator.errors import json_response
+from watcher.simulator.listing import page, read_draft_query
+
+VIEW, MANAGE = "view_connectors", "manage_connectors"
+ALL = "/connectors/drafts"
+
+
+def routes() -> list[web.RouteDef]:
+    """The endpoints."""
+    made = [web.get(ALL, query_drafts), web.post(ALL, create_draft)]
+    for path in (f"{ALL}/key={{key}}", f"{ALL}/{{id}}"):
+        made += [web.get(path, get_draft), web.post(path, update_draft), web.delete(path, delete_draft)]
+    return made
+
+
+async def query_drafts(request: web.Request) -> web.Response:
+    """GET /connectors/drafts."""
+    world = authorized(request, VIEW).world
+    return json_response(page(world.drafts(), read_draft_query(parameters_of(request))))
+
+
+async def create_draft(request: web.Request) -> web.Response:
+    """POST /connectors/drafts."""
+    world = authorized(request, MANAGE).world
+    return json_response(world.request_draft_create(await body_of(request)).encoded, 201)
+
+
+async def get_draft(request: web.Request) -> web.Response:
+    """GET one."""
+    return json_response(authorized(request, VIEW).world.draft(reference_of(request)).encoded)
+
+
+async def update_draft(request: web.Request) -> web.Response:
+    """POST one: update actions. Comments on a certification are by the Project of the token."""
+    asked, ref = authorized(request, MANAGE), reference_of(request)
+    author = next(iter(sorted(asked.grant.projects)), "")
+    return json_response(asked.world.request_draft_update(ref, await body_of(request), author).encoded, 201)
+
+
+async def delete_draft(request: web.Request) -> web.Response:
+    """DELETE one, and its Connector with it."""
+    world, ref = authorized(request, MANAGE).world, reference_of(request)
+    return json_response(world.request_draft_delete(ref, version_of(request)).encoded)

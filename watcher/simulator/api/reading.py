@@ -1,0 +1,72 @@
+"""What every endpoint begins with: whether the request may be made, and what it is about."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from watcher.simulator.auth import Grant
+from watcher.simulator.errors import invalid_json, invalid_path, invalid_query
+from watcher.simulator.facts import ID, KEY
+from watcher.simulator.simulation import SIMULATOR, Simulator
+from watcher.simulator.state import Reference, World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorized:
+    """A request that may be made: the simulation it reaches, and what its token is good for."""
+
+    simulator: Simulator
+    grant: Grant
+
+    @property
+    def world(self) -> World:
+        """The resources."""
+        return self.simulator.world
+
+
+def authorized(request: web.Request, need: str) -> Authorized:
+    """Let a request in that needs that scope. Raises ApiError 401 or 403."""
+    simulator = request.app[SIMULATOR]
+    grant = simulator.tokens.require(request.headers.get("Authorization"))
+    simulator.tokens.permit(grant, need, request.match_info.get("projectKey"))
+    return Authorized(simulator=simulator, grant=grant)
+
+
+def reference_of(request: web.Request) -> Reference:
+    """The resource that a path names, by id or by key. Raises ApiError 400 InvalidPathParam where it can be neither."""
+    key, found = request.match_info.get("key"), request.match_info.get("id", "")
+    if key is not None:
+        if KEY.fullmatch(key) is None:
+            raise invalid_path(f"key must match {KEY.pattern}: {key}")
+        return "key", key
+    if ID.fullmatch(found) is None:
+        raise invalid_path(f"not a UUID: {found}")
+    return "id", found
+
+
+async def body_of(request: web.Request) -> dict[str, Any]:
+    """The JSON object that a request carries. Raises ApiError 400 InvalidJsonInput."""
+    try:
+        return msgspec.json.decode(await request.read(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise invalid_json(str(error)) from None
+
+
+def version_of(request: web.Request) -> int | None:
+    """The `version` parameter of a deletion, where there is one. Raises ApiError 400 InvalidQueryParam.
+
+    The official description has no such parameter; deployment scripts in use send it.
+    """
+    text = request.query.get("version")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise invalid_query("version must be a whole number")
+    return int(text)
+
+
+def parameters_of(request: web.Request) -> list[tuple[str, str]]:
+    """The query in its order."""
+    return list(request.query.items())
