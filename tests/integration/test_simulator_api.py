@@ -191,7 +191,8 @@ async def test_no_raw_change_makes_an_endpoint_fail(shop: Shop) -> None:
     world = shop.simulator.world
     for name in fields:
         for value in odd:
-            made = world.create(["shop"], 1, {"key": "odd", name: value})[0]
+            made = world.create(["shop"], 1, {"key": "odd"})[0]
+            world.update(made.id, {name: value, "version": value if name == "version" else 1})
             for update in ({"version": 1, "actions": [{**REDEPLOY, "updateConnector": up}]} for up in (True, False)):
                 assert (await shop.ask("POST", "/shop/deployments/key=odd", update))[0] in {201, 400, 409}
             assert (await shop.ask("GET", "/shop/deployments/key=odd/revisions"))[0] == 200
@@ -201,9 +202,10 @@ async def test_no_raw_change_makes_an_endpoint_fail(shop: Shop) -> None:
             world.delete(made.id)
     for name in staged:
         for value in odd:
-            made = world.create_drafts(1, {"key": "odd", "isPreviewable": "true", "status": "Published", name: value})[
-                0
-            ]
+            made = world.create_drafts(1, {"key": "odd", "isPreviewable": "true"})[0]
+            world.update_draft(
+                made.id, {"status": "Published", name: value, **({} if name == "version" else {"version": 1})}
+            )
             for staged_too in (True, False):
                 body = {**DEPLOYMENT, "key": "of-odd", "connector": {"key": "odd", "staged": staged_too}}
                 assert (await shop.ask("POST", "/shop/deployments", body))[0] in {201, 400}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from watcher.simulator.chance import Chance
-from watcher.simulator.facts import LOG_TYPES
+from watcher.simulator.facts import LOG_SEVERITIES, LOG_TYPES
 
 HTTP_REQUEST, TEXT, JSON = LOG_TYPES
 
@@ -105,9 +105,13 @@ def json_bare_error(scene: Scene) -> Sequence[Line]:
     return [Line(type=JSON, details=winston(scene, "error"))]
 
 
-def json_severity_error(scene: Scene) -> Sequence[Line]:
+def json_severity(severity: str) -> Shape:
     """A logger that was told about the platform, which takes the severity out of the line and makes it the record's."""
-    return [Line(type=JSON, details={"message": picked(scene.chance, FAILURES)}, severity="ERROR")]
+
+    def shape(scene: Scene) -> Sequence[Line]:
+        return [Line(type=JSON, details={"message": picked(scene.chance, FAILURES)}, severity=severity)]
+
+    return shape
 
 
 def winston(scene: Scene, level: str) -> dict[str, Any]:
@@ -243,7 +247,6 @@ def request_line(scene: Scene, status: int, severity: str) -> Line:
 SHAPES: Mapping[str, Shape] = {
     "json-error": json_error,
     "json-bare-error": json_bare_error,
-    "json-severity-error": json_severity_error,
     "pino-error": pino_error,
     "pino-warning": pino_warning,
     "ansi-error": ansi_error,
@@ -259,5 +262,6 @@ SHAPES: Mapping[str, Shape] = {
     "http-ok": http_ok,
     "http-4xx": http_4xx,
     "http-5xx": http_5xx,
+    **{f"severity-{each.lower()}": json_severity(each) for each in LOG_SEVERITIES},
 }
 """Every shape by the name that scenarios and the control API call it."""
