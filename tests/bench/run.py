@@ -16,6 +16,7 @@ from typing import cast
 
 import structlog
 
+from tests.bench import simulator
 from tests.fakes import deployment, fake_env
 from tests.world import World, flat_route
 from watcher.app import SystemClock
@@ -145,6 +146,15 @@ async def judge() -> None:
         await store.close()
 
 
+async def rehearse() -> None:
+    """The watcher must be what limits a benchmark on the simulator, not the simulator."""
+    found = await simulator.measured()
+    base = found["drain"]
+    report(f"simulator alone: serve {COUNT} deployments in pages of {PAGE}", base, base)
+    report("the watcher's first poll of them, same simulator", found["first poll"], base)
+    report(f"simulator: load {simulator.FLEET} deployments over {simulator.PROJECTS} projects", found["fleet"], base)
+
+
 def report(what: str, seconds: float, anchor: float) -> None:
     print(f"{what:<60}{seconds * 1000:>10.1f} ms{seconds / anchor:>9.2f} ×")
 
@@ -154,6 +164,7 @@ def main() -> None:
     print(f"{'':<60}{'best of 5':>13}{'anchor':>11}")
     asyncio.run(poll())
     asyncio.run(judge())
+    asyncio.run(rehearse())
 
 
 if __name__ == "__main__":
