@@ -282,10 +282,10 @@ def _policy(
 def _observers(
     projects: Iterable[ProjectSettings], world: _World, *, changed: Callable[[], None]
 ) -> Iterator[Observer[Any]]:
-    """One for each source. Drafts are the same for every project of one API client, and are read through the first."""
+    """One for each source. Drafts are the same for every project of one API client, and are read through one of them."""
     accesses = {each.key: each.access() for each in projects}
-    rosters = _rosters([accesses[each.key] for each in projects if each.connectors.watch], world.store)
-    clients: set[tuple[str, str]] = set()
+    readers = _draft_readers(accesses[each.key] for each in projects if each.connectors.watch)
+    rosters = _rosters(readers, world.store)
     observe = partial(Observer[Any], store=world.store, env=world.env, metrics=world.metrics, changed=changed)
     clean = world.redactor.clean
     for project in projects:
@@ -298,12 +298,19 @@ def _observers(
         if not project.connectors.watch:
             continue
         aside = partial(target, optional=True, trouble=main.troubled_at)
-        if access.identity not in clients:
-            clients.add(access.identity)
+        if access in readers:
             drafts = draft_source(access, session, clean, rosters[access.host])
             yield observe(aside(name="drafts", kind=ConnectorStaged, source=drafts, cadence=cadence))
         used = connector_source(access, session, clean, main.records)
         yield observe(aside(name="connectors", kind=Connector, source=used, cadence=_drift_cadence(project)))
+
+
+def _draft_readers(accesses: Iterable[ProjectAccess]) -> list[ProjectAccess]:
+    """For each API client one project, whatever their order in the file: what is known of drafts is kept under its name."""
+    first: dict[tuple[str, str], ProjectAccess] = {}
+    for each in sorted(accesses, key=lambda each: each.key):
+        first.setdefault(each.identity, each)
+    return list(first.values())
 
 
 def _rosters(accesses: Iterable[ProjectAccess], store: Store) -> dict[str, Roster]:

@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -210,7 +211,34 @@ async def test_a_clock_that_makes_no_sense_is_refused(client: aiohttp.ClientSess
     assert said in why(await ask(client, "POST", "/_sim/clock", hands, 400))
 
 
-async def test_a_request_finds_the_world_as_of_now() -> None:
+@dataclass
+class HandClock:
+    at: int = 1_790_000_000_000
+
+    def now(self) -> int:
+        return self.at
+
+    async def sleep(self, length: int) -> None:
+        self.at += length
+
+
+async def test_a_request_finds_the_world_as_of_its_moment() -> None:
+    clock = HandClock()
+    async with serve(clock=clock) as simulator, aiohttp.ClientSession(simulator.url) as client:
+        simulator.create("shop", key="tax")
+        update = {"version": 1, "actions": [{"action": "redeploy"}]}
+        headers = {"Authorization": f"Bearer {simulator.tokens.issue()}"}
+        async with client.post("/shop/deployments/key=tax", json=update, headers=headers) as response:
+            assert response.status == 201
+        for path in ("/shop/deployments/key=tax", "/_sim/state"):
+            clock.at += 33_000
+            async with client.get(path, headers=headers) as response:
+                found = await response.json()
+            status = found["status"] if "status" in found else found["deployments"][0]["status"]
+            assert status == ("Deploying" if path.startswith("/shop") else "Deployed")
+
+
+async def test_letting_time_pass_shows_in_the_next_answer() -> None:
     scenario = read_scenario("""
     [[steps]]
     at = "0s"

@@ -43,7 +43,7 @@ CALM = deployment(applications=(placed(url="https://a"), placed("job"), placed("
         ({"status": "Queued"}, ["status"]),
         ({"status": "Failed"}, ["status"]),
         ({"build": "b2"}, ["attempt"]),
-        ({"build": ""}, []),
+        ({"build": ""}, ["updated"]),
         ({"status": "Failed", "build": "b2"}, ["status", "attempt"]),
         ({"entries": (warned(),)}, ["report"]),
         ({"entries": (warned(), SKIPPED)}, ["report", "report"]),
@@ -56,7 +56,7 @@ CALM = deployment(applications=(placed(url="https://a"), placed("job"), placed("
         ({"applications": (placed(url="https://a"), placed("job"), placed("event", topic="t2"))}, ["application"]),
         (
             {"applications": (placed(url="https://a"), placed("job", url="https://new"), placed("event", topic="t1"))},
-            [],
+            ["updated"],
         ),
         ({"status": "Hibernating"}, ["status"]),
     ],

@@ -67,6 +67,7 @@ EFFECTS: list[tuple[dict[str, Any], dict[str, Any]]] = [
         {"action": "setRepository", "tag": "2"},  # as the official client sends it
         {**AFRESH, **specification("", None), "repository": {"url": "git@github.com:example/mine.git", "tag": "2"}},
     ),
+    ({"action": "setRepository", "tag": "1"}, {}),
     (
         {
             "action": "setConfigurations",

@@ -225,6 +225,14 @@ def test_another_tag_drops_both_reports_and_everything_under_way(moved: Moved) -
     assert moved.world.draft_by_key("mine").payload == after
 
 
+def test_the_same_repository_and_tag_interrupt_nothing(moved: Moved) -> None:
+    moved.draft()
+    moved.change(action="updatePreviewable")
+    assert moved.change(action="setRepository", tag="1.0.0")["isPreviewable"] == "pending"
+    moved.wait(1000)
+    assert moved.world.draft_by_key("mine").payload["isPreviewable"] == "true"
+
+
 def test_actions_of_one_update_count_together_or_not_at_all(moved: Moved) -> None:
     before = moved.draft()
     name = {"action": "setName", "name": "x"}

@@ -181,6 +181,37 @@ async def test_letting_time_pass_plays_what_falls_into_it_and_wakes_the_player()
     assert made.player.done == 3
 
 
+async def test_time_that_passes_while_it_catches_up_changes_no_order() -> None:
+    class Ticking(LeapingClock):
+        tick = 0
+
+        def now(self) -> int:
+            self.at += self.tick
+            return self.at - self.tick
+
+    clock = Ticking()
+    made = simulator(
+        """
+        [[steps]]
+        at = "0s"
+        create = { key = "shop" }
+        [[steps]]
+        at = "0s"
+        redeploy = { key = "shop" }
+        [[steps]]
+        at = "4999ms"
+        set = { key = "shop", status = "Failed" }
+        """,
+        clock=clock,
+    )
+    made.timeline.begin()
+    clock.at, clock.tick = START + 4998, 3
+    made.catch_up()
+    clock.tick = 0
+    made.catch_up()
+    assert (status(made), made.transitions) == ("Failed", 2)  # it never was Deploying
+
+
 async def test_by_hand_time_jumps_to_each_step_and_what_comes_before_it_happens() -> None:
     made = simulator(REDEPLOY, 0)
     assert [step.at for step in iter(made.player.step, None)] == [5000, 12_000]
@@ -401,7 +432,11 @@ async def test_logs_are_written_in_scenario_time(speed: float) -> None:
 
 
 async def test_logs_end_at_their_moment_and_the_end_can_be_taken_back() -> None:
-    made = simulator('[logs]\nremoved_at="10s"\nremoved_status=410\n[[steps]]\nat="0s"\ncreate={key="shop"}', 5)
+    clock = LeapingClock(at=START - 60_000)
+    made = simulator('[logs]\nremoved_at="10s"\nremoved_status=410\n[[steps]]\nat="0s"\ncreate={key="shop"}', 5, clock)
+    made.catch_up()
+    clock.at = START  # its time has not begun, so its end is as far away as before
+    made.timeline.begin()
     made.catch_up()
     assert made.logbook.removed == START + 2000
     made.advance(10_000)

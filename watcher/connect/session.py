@@ -34,7 +34,7 @@ class Session:
         hints = {
             401: "a token that was just granted is refused; look at region and api_url",
             403: f"the API client needs the scope {scope}:{self.project}",
-            404: "look at the project's key and region, or api_url",
+            404: "look at the project's key and region, or api_url",  # the key is in every path but those of Connectors
         }
         raise refusal(reply, self._env, hints)
 

@@ -1,7 +1,7 @@
 """What happened to one record between two looks, as Events; one function for each kind of record.
 
-Every change that a rule may look at makes at least one event, for rules are asked about events only. A `version` alone
-is none: it also counts what the server does by itself.
+Every change that a rule may look at makes at least one event, for rules are asked about events only: where there is no
+better word for it, `updated`. A `version` alone is none: it also counts what the server does by itself.
 """
 
 from collections.abc import Iterator
@@ -28,6 +28,16 @@ def changes(old: Record | None, new: Record, template: Event) -> Iterator[Event]
         yield event
         return
     event = replace(event, previous_status=old.status, previous_build=old.build)
+    told = False
+    for each in _facts(old, new, event):
+        told = True
+        yield each
+    before = old if isinstance(old, Connector) else replace(old, version=new.version)
+    if not told and before != new:
+        yield replace(event, type=EventType.UPDATED)
+
+
+def _facts(old: Record, new: Record, event: Event) -> Iterator[Event]:
     if new.status != old.status:
         yield replace(event, type=EventType.STATUS)
     match old, new:

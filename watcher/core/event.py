@@ -21,6 +21,7 @@ class EventType(StrEnum):
     COMMENT = "comment"
     LISTED = "listed"
     DRIFT = "drift"
+    UPDATED = "updated"
     GONE = "gone"
     BASELINE = "baseline"
     BLIND = "blind"

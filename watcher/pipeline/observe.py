@@ -133,8 +133,10 @@ class Observer(Generic[R]):
         return min(wait, max(deadline - now, SHORTEST_WAIT))
 
     async def records(self) -> Iterable[R]:
-        """What is known now: what was last committed."""
-        return (await self._load()).records.values()
+        """What was last committed. It may be asked for while a poll is being committed, so it takes over nothing."""
+        if self._known is not None:
+            return self._known.records.values()
+        return await self._store.load_records(self.target.project, self.target.name, self.target.kind)
 
     def troubled_at(self) -> Millis:
         """When it last could not be read: now, while it cannot; 0 if it always could since the start."""
