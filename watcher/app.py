@@ -51,8 +51,6 @@ LOOKUPS = 32
 STALLED_AFTER: Millis = 60_000
 FIRST_LOOK: Millis = 30_000
 """The longest that judging waits for the first polls after a start."""
-SPREAD: Millis = 5_000
-"""Over how long the first polls are spread."""
 PURGE_EVERY: Millis = 3_600_000
 PURGE_BATCH = 1_000
 COUNT_EVERY: Millis = 5_000
@@ -124,8 +122,9 @@ class Daemon:
         return stalled | failing | uncommitted | hung
 
     def waiting(self) -> dict[str, str]:
-        """What has not been tried yet since the start."""
-        return {_name(each): "not polled yet" for each in self.observers if not each.attempted}
+        """Which projects have not been tried yet since the start. Connectors are not worth waiting for."""
+        waiting = (each for each in self.observers if not each.attempted and not each.target.optional)
+        return {_name(each): "not polled yet" for each in waiting}
 
 
 def compile_rules(
@@ -337,10 +336,12 @@ def _name(observer: Observer[Any]) -> str:
 
 def _plan(made: Daemon, settings: Settings) -> None:
     """What is done regularly. First polls are spread, so that a restart is no burst."""
+    spread = min(each.target.cadence.fast for each in made.observers)
     for at, observer in enumerate(sorted(made.observers, key=lambda each: each.target.optional)):
-        pace = observer.target.cadence
-        spread = min(pace.fast, SPREAD) * at // len(made.observers)
-        made.schedule.every(f"poll {_name(observer)}", pace.normal, observer.round, first_in=spread)
+        first_in = spread * at // len(made.observers)
+        made.schedule.every(
+            f"poll {_name(observer)}", observer.target.cadence.normal, observer.round, first_in=first_in
+        )
     made.schedule.every(
         "purge", PURGE_EVERY, lambda: _purge(made, settings.store.retention), first_in=PURGE_EVERY // 60
     )

@@ -16,6 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from watcher.simulator.catalogue import AppType
 from watcher.simulator.errors import invalid_json
 from watcher.simulator.lifecycle import Refusal, new_repository
+from watcher.simulator.payload import apps_of, items
 from watcher.simulator.repository import specification, unreadable
 from watcher.simulator.wanted import ApplicationName, Body, IntegrationType, ProjectIdentifier, Text
 
@@ -96,7 +97,8 @@ def change_creator(name: str, parameter: str, payload: Payload, arguments: Argum
 def change_repository(payload: Payload, arguments: Arguments) -> Payload | Refusal:
     """Another repository or tag: back to Draft, and connect.yaml is read again.
 
-    The official client sends a tag without a URL, though the description says that it is required.
+    The official client sends the tag there is, without a URL, whatever is to be updated. So a URL may be left out, though
+    the description says that it is required, and the same repository and tag change nothing.
     """
     known = payload.get("repository")
     url = arguments.get("url") or str(known.get("url") if isinstance(known, Mapping) else "")
@@ -104,13 +106,15 @@ def change_repository(payload: Payload, arguments: Arguments) -> Payload | Refus
     refusal = unreadable(url, tag)
     if refusal is not None:
         return refusal
+    if known == {"url": url, "tag": tag}:
+        return payload
     read = {"globalConfiguration": None, "apiClient": None, **specification(url, payload.get("key"))}
     return {**payload, "repository": {"url": url, "tag": tag}, **read, **new_repository().at_once}
 
 
 def change_configurations(payload: Payload, arguments: Arguments) -> Payload:
     """Other configuration keys; an application stays of the type it was."""
-    types = {one["applicationName"]: one["applicationType"] for one in payload.get("configurations") or []}
+    types = dict(apps_of(payload))
     made = [
         {"applicationType": types.get(one["applicationName"], AppType.SERVICE.value), **one}
         for one in arguments["configurations"]
@@ -120,7 +124,7 @@ def change_configurations(payload: Payload, arguments: Arguments) -> Payload:
 
 def add_project(payload: Payload, arguments: Arguments) -> Payload | Refusal:
     """Let a Project have a private Connector."""
-    projects, project = payload.get("privateProjects") or [], arguments["privateProject"]
+    projects, project = items(payload.get("privateProjects")), arguments["privateProject"]
     if not payload.get("private"):
         return Refusal(code="ConnectorStagedNotPrivate")
     if project in projects:
@@ -130,7 +134,7 @@ def add_project(payload: Payload, arguments: Arguments) -> Payload | Refusal:
 
 def remove_project(payload: Payload, arguments: Arguments) -> Payload | Refusal:
     """Let a Project have a private Connector no longer."""
-    projects, project = payload.get("privateProjects") or [], arguments["privateProject"]
+    projects, project = items(payload.get("privateProjects")), arguments["privateProject"]
     if not payload.get("private"):
         return Refusal(code="ConnectorStagedNotPrivate")
     if project not in projects:
@@ -147,8 +151,7 @@ def add_comment(payload: Payload, arguments: Arguments) -> Payload:
 def comments_of(payload: Mapping[str, Any]) -> list[Any]:
     """The comments made so far."""
     found = payload.get("certificationInfo")
-    comments = found.get("comments") if isinstance(found, Mapping) else None
-    return list(comments) if isinstance(comments, list) else []
+    return items(found.get("comments")) if isinstance(found, Mapping) else []
 
 
 ACTIONS: Mapping[str, Action] = {

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from watcher.simulator.lifecycle import Refusal
-from watcher.simulator.payload import Payload, configurations_of
+from watcher.simulator.payload import Payload, configurations_of, items
 from watcher.simulator.wanted import ApplicationValues, Value, Values
 
 PARTS: Mapping[str, str] = {"standardConfiguration": "standard", "securedConfiguration": "secret"}
@@ -87,5 +87,4 @@ def shown_values(shown: Any, part: str) -> list[Payload]:
 
 def whole(found: Any, names: set[str]) -> list[Payload]:
     """The objects of a list that have those fields. Any field may have been set to anything."""
-    listed = found if isinstance(found, list) else []
-    return [one for one in listed if isinstance(one, dict) and names <= one.keys()]
+    return [one for one in items(found) if isinstance(one, dict) and names <= one.keys()]

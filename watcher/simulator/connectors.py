@@ -14,7 +14,7 @@ from watcher.simulator.chance import Chance
 from watcher.simulator.clock import Clock
 from watcher.simulator.errors import ApiError, duplicate_field, invalid_json, not_found
 from watcher.simulator.lifecycle import Durations
-from watcher.simulator.payload import Payload, apps_of, merged
+from watcher.simulator.payload import Payload, apps_of, items, merged
 from watcher.simulator.progress import Plans, Progress
 from watcher.simulator.resource import Resource, Shelf, resource
 from watcher.simulator.tempo import Tempo
@@ -184,8 +184,7 @@ class Connectors:
     def private_projects(self, connector_id: str) -> Sequence[str]:
         """The projects that a private Connector is for, as its ConnectorStaged says; none means its creator's."""
         draft = self.staged.by_id.get(connector_id)
-        projects = draft.payload.get("privateProjects") if draft is not None else None
-        return projects if isinstance(projects, list) else ()
+        return items(draft.payload.get("privateProjects")) if draft is not None else ()
 
     # ── within ───────────────────────────────────────────────────────────────
 

@@ -16,7 +16,7 @@ from watcher.simulator.configuring import application_problems, global_problems,
 from watcher.simulator.connectors import Reference, worded
 from watcher.simulator.errors import ApiError, duplicate_field, refused, together
 from watcher.simulator.lifecycle import Course, Refusal
-from watcher.simulator.payload import SCHEDULE, Payload, applications_of, apps_of, configurations_of
+from watcher.simulator.payload import SCHEDULE, Payload, applications_of, apps_of, configurations_of, items
 from watcher.simulator.resource import Resource, resource
 from watcher.simulator.staged import copy_of
 from watcher.simulator.stock import Stock
@@ -135,9 +135,14 @@ def unfit(stock: Stock, project: str, found: Found, kind: str, region: str) -> I
         yield refused("ConnectorStagedNotPreviewable", reference=named, version=version)
     if kind == "production" and project in stock.production_disabled:
         yield refused("DeploymentProductionDeactivated")
-    supported = found.payload.get("supportedRegions")
-    if supported and region not in supported:
+    if elsewhere(found.payload, region):
         yield refused("DeploymentUnsupportedRegion", region=region)
+
+
+def elsewhere(connector: Payload, region: str | None) -> bool:
+    """Whether a Connector can only be deployed in other regions."""
+    supported = items(connector.get("supportedRegions"))
+    return bool(supported) and region not in supported
 
 
 def unknown_connector(ref: ConnectorReference) -> ApiError:
@@ -185,7 +190,7 @@ def latest(stock: Stock, old: Resource, ref: Reference) -> Payload:
         cause = "Connector not found"
     elif staged and payload.get("isPreviewable") != "true":
         cause = "ConnectorStaged is not previewable"
-    elif payload.get("supportedRegions") and old.region not in payload["supportedRegions"]:
+    elif elsewhere(payload, old.region):
         cause = f"Region {old.region} is not supported"
     if found is None or cause:
         connector = f"id={old.connector}" if old.connector_key is None else f"key={old.connector_key}"

@@ -121,9 +121,11 @@ def addressed(payload: Payload) -> list[Payload]:
 
 def applications_of(payload: Mapping[str, Any]) -> list[Payload]:
     """A Deployment's applications. Any field may have been set to anything, so only whole ones count."""
-    found = payload.get("applications")
-    whole = found if isinstance(found, list) else []
-    return [one for one in whole if isinstance(one, dict) and {"id", "applicationName"} <= one.keys()]
+    return [
+        one
+        for one in items(payload.get("applications"))
+        if isinstance(one, dict) and {"id", "applicationName"} <= one.keys()
+    ]
 
 
 def apps_of(connector: Any) -> list[tuple[str, str]]:
@@ -134,8 +136,12 @@ def apps_of(connector: Any) -> list[tuple[str, str]]:
 def configurations_of(connector: Any) -> list[Payload]:
     """A Connector's configurations, those of them that are whole."""
     found = connector.get("configurations") if isinstance(connector, Mapping) else None
-    whole = found if isinstance(found, list) else []
-    return [one for one in whole if isinstance(one, dict) and isinstance(one.get("applicationName"), str)]
+    return [one for one in items(found) if isinstance(one, dict) and isinstance(one.get("applicationName"), str)]
+
+
+def items(value: Any) -> list[Any]:
+    """A list, or an empty one where it is none."""
+    return value if isinstance(value, list) else []
 
 
 def text_or_none(value: Any) -> str | None:
@@ -145,4 +151,4 @@ def text_or_none(value: Any) -> str | None:
 
 def texts(value: Any) -> Iterable[str]:
     """A list's values as texts."""
-    return map(str, value if isinstance(value, list) else ())
+    return map(str, items(value))

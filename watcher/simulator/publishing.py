@@ -14,7 +14,7 @@ from watcher.simulator import lifecycle, staged
 from watcher.simulator.actions import Arguments, apply, read_action
 from watcher.simulator.connectors import Reference, worded
 from watcher.simulator.deploying import refuse_any, refuse_stale
-from watcher.simulator.errors import duplicate_field
+from watcher.simulator.errors import duplicate_field, refused
 from watcher.simulator.lifecycle import Course, Refusal
 from watcher.simulator.payload import Payload
 from watcher.simulator.repository import unreadable
@@ -97,11 +97,10 @@ def edit(editing: Editing, name: str, arguments: Arguments) -> None:
     else:
         changed = apply(editing.payload, name, arguments)
         if isinstance(changed, Refusal):
-            refuse_any([changed], reference=editing.reference)
-        else:
-            editing.payload = changed
-    if name == "setRepository":
-        editing.courses |= dict.fromkeys(("publish", "preview"), Course(at_once={}))
+            raise refused(changed.code, **{"reference": editing.reference, **changed.words})
+        if changed.get("repository") != editing.payload.get("repository"):
+            editing.courses |= dict.fromkeys(("publish", "preview"), Course(at_once={}))
+        editing.payload = changed
 
 
 def publish(editing: Editing, *, certification: bool) -> None:
