@@ -13,7 +13,7 @@ from tests.acceptance.process import Daemon, Setting
 from tests.acceptance.test_timelines import PATIENCE, summary, told
 from watcher.simulator import Simulator, serve
 
-ROWS = {
+ROWS: dict[str, tuple[dict[str, Any], ...]] = {
     "published": ({"status": "Processing"}, {"status": "Published", "alreadyListed": True}),
     "failed": ({"status": "Processing"}, {"status": "Failed"}),
     "previewable": ({"isPreviewable": "pending"}, {"isPreviewable": "true"}),

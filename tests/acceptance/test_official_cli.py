@@ -261,6 +261,7 @@ async def test_drafts_are_updated_validated_published_and_certified(shop: Shop) 
     world = shop.simulator.world
     for key in ("named", "moved", "checked", "private", "public"):
         world.create_drafts(1, {"key": key, "connector": "tax-calculation", "privateProjects": ["eu:a-shop"]})
+    world.update_draft(world.draft_by_key("named").id, {"status": "Published"})
     world.plan("publish", "public", Outcome(result="InCertification"), 1)
     named, moved, checked, private, public = await asyncio.gather(
         shop.cli(*DRAFT, "update", "--key", "named", "--name", "Taxes", "--private-projects", "eu:b-shop"),
@@ -271,6 +272,7 @@ async def test_drafts_are_updated_validated_published_and_certified(shop: Shop) 
     )
     assert (named.code, moved.code, checked.code, private.code, public.code) == (0, 0, 0, 0, 0)
     assert f"successfully updated. (version: {shop.draft('named')['version']})" in named.shown
+    assert shop.draft("named")["status"] == "Published"  # the same repository again is not another one
     assert (shop.draft("named")["name"], shop.draft("named")["privateProjects"]) == ("Taxes", ["eu:b-shop"])
     assert (shop.draft("moved")["repository"]["tag"], shop.draft("moved")["creator"]["email"]) == (
         "v9.9.9",

@@ -1,10 +1,12 @@
 """The simulated Connect API against a table of its official description: fields, enums, and who may do what."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from tests.facts.caller import PROJECT, Caller
+from tests.facts.judge import contradictions, refusal_contradictions
 from tests.facts.stage import DEPLOYMENTS, DRAFTS, NOBODY, Stage
 from tests.facts.table import ADDED, LEFT_OUT, NULLABLE, SPARED, TABLE
 
@@ -136,6 +138,63 @@ async def every_record(caller: Caller, key: str, **query: str) -> list[dict[str,
         if not page.get("next"):
             return found
         token = {"pageToken": page["next"]}
+
+
+# ── the judge itself ─────────────────────────────────────────────────────────
+
+LOG = {
+    "type": "APPLICATION_TEXT",
+    "deploymentId": NOBODY,
+    "applicationName": "service",
+    "severity": "DEFAULT",
+    "timestamp": "2026-11-24T09:30:00.123Z",
+    "details": {"message": "Words"},
+}
+APPLICATION = {"id": NOBODY, "applicationName": "service", "standardConfiguration": [], "securedConfiguration": []}
+STALE = "Object id=x has a different version than expected. Expected: 1 - Actual: 2)"
+CONFLICT = {"code": "ConcurrentModification", "message": STALE, "expectedVersion": 1, "currentVersion": 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        *(("DeploymentLog", LOG, {name: None}) for name in LOG if name != "details"),
+        ("DeploymentLog", LOG, {"type": "PROSE"}),
+        ("DeploymentLog", LOG, {"severity": "error"}),
+        ("DeploymentLog", LOG, {"timestamp": "2026-11-24 09:30"}),
+        ("DeploymentLog", LOG, {"colour": "red"}),
+        ("ApplicationDeployment", APPLICATION, {"applicationName": "a b"}),
+        ("ApplicationDeployment", APPLICATION, {"applicationName": "a"}),
+        ("ApplicationDeployment", APPLICATION, {"standardConfiguration": {}}),
+        ("ApplicationDeployment", APPLICATION, {"standardConfiguration": [{"key": "X"}]}),
+    ],
+)
+def test_the_judge_finds_what_is_wrong_with_a_payload(kind: str, right: dict[str, Any], wrong: dict[str, Any]) -> None:
+    assert not [*contradictions(right, kind, Counter())]
+    assert [*contradictions({**right, **wrong}, kind, Counter())]
+    for name in wrong.keys() & right.keys():
+        assert [*contradictions({key: value for key, value in right.items() if key != name}, kind, Counter())]
+
+
+@pytest.mark.parametrize(
+    ("status", "wrong"),
+    [
+        (400, {}),
+        (409, {"code": "Conflict"}),
+        (409, {"message": "Somebody was faster"}),
+        (409, {"expectedVersion": "1"}),
+        (409, {"colour": "red"}),
+    ],
+)
+def test_the_judge_finds_what_is_wrong_with_a_refusal(status: int, wrong: dict[str, Any]) -> None:
+    def judged(status: int, error: dict[str, Any]) -> list[str]:
+        body = {"statusCode": status, "message": error["message"], "errors": [error]}
+        return [*refusal_contradictions(status, body, Counter())]
+
+    assert not judged(409, CONFLICT)
+    assert judged(status, {**CONFLICT, **wrong})
+    assert judged(409, {name: value for name, value in CONFLICT.items() if name != "expectedVersion"})
+    assert not judged(409, {name: value for name, value in CONFLICT.items() if name != "currentVersion"})
 
 
 # ── who may do what ──────────────────────────────────────────────────────────

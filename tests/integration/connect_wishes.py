@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.facts.stage import GCP, fitting
 from tests.facts.table import TABLE
+from tests.integration.connect_model import Draft
 
 ELSEWHERE: Final = "australia-southeast1.gcp"
 """A region that no draft here is for."""
@@ -14,7 +15,7 @@ UNKNOWN: Final = ("unknown application", "unknown key")
 Thing = TypeVar("Thing")
 
 WHICH = st.integers(0, 7)
-KEYS = st.sampled_from(["one", "two", "three", "four"])
+KEYS = st.sampled_from(["published", "unused", "one", "two", "three"])
 BY = st.sampled_from(["{ID}", "key={key}"])
 VERSIONS = st.sampled_from([0, 0, 0, 0, -1, 1])
 """How far the version that is sent is off."""
@@ -63,6 +64,23 @@ def picked(alive: list[Thing], gone: list[Thing], which: int) -> Thing:
     """One of those that are there and of the last that is not."""
     among = [*alive, *gone[-1:]]
     return among[which % len(among)]
+
+
+def deployment_body(draft: Draft, key: str, *, staged: bool, kind: str | None, flaw: str) -> dict[str, Any]:
+    """A DeploymentDraft for a draft or its Connector, with one thing wrong where there is a flaw."""
+    source = draft.payload if staged else draft.connector or draft.payload
+    reference = {
+        **({"id": source["id"]} if draft.gone else {"key": draft.key}),
+        **({"staged": True} if staged else {}),
+        "version": source["version"] + 7000 * (flaw == "version"),
+    }
+    return {
+        "key": key,
+        **({"type": kind} if kind else {}),
+        "connector": reference,
+        "region": ELSEWHERE if flaw == "region" else GCP,
+        "configurations": configured(source, flaw),
+    }
 
 
 def configured(source: dict[str, Any], flaw: str) -> list[dict[str, Any]]:

@@ -129,10 +129,10 @@ async def test_one_missing_deployment_that_cannot_be_read_does_not_hide_the_end_
     await begin(world, deployment(), deployment("a"), deployment("other"))
     sound = world.api.get
 
-    async def get(deployment_id: str) -> Deployment | None:
-        if deployment_id == "id-a":
+    async def get(record_id: str) -> Deployment | None:
+        if record_id == "id-a":
             raise SourceError("garbage", Blindness.UNREADABLE)
-        return await sound(deployment_id)
+        return await sound(record_id)
 
     world.api.get = get  # type: ignore[method-assign]  # the API, not the program
     world.api.remove("a")

@@ -6,12 +6,13 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 import aiohttp
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from tests.facts.caller import Answer, caller_of
-from tests.facts.stage import DEPLOYMENTS, DRAFTS, GCP, NOBODY, draft_body
+from tests.facts.stage import DEPLOYMENTS, DRAFTS, NOBODY, draft_body
 from tests.facts.table import TABLE
 from tests.integration.connect_model import (
     DEPLOYMENT_COURSE,
@@ -33,7 +34,6 @@ from tests.integration.connect_model import (
 from tests.integration.connect_wishes import (
     BY,
     CHANGES,
-    ELSEWHERE,
     JSON,
     KEYS,
     PASSING,
@@ -43,6 +43,7 @@ from tests.integration.connect_wishes import (
     VERSIONS,
     WHICH,
     configured,
+    deployment_body,
     picked,
 )
 from watcher.simulator import serve
@@ -58,7 +59,6 @@ WELL_TRODDEN: Final = {
     ("create draft", "DuplicateField"),
     ("deploy", ""),
     ("publish", ""),
-    ("redeploy", "DeploymentInvalidStatusTransition"),
     ("undeploy", ""),
     ("undeploy", "DeploymentInvalidStatusTransition"),
     ("updatePreviewable", ""),
@@ -118,11 +118,13 @@ class Lifecycle(RuleBasedStateMachine):
 
     @initialize()
     def something_of_everything(self) -> None:
-        previewed, published = self.make_draft("one"), self.make_draft("two")
-        assert previewed
-        assert published
+        made = [self.make_draft(key) for key in ("previewed", "published", "unused", "certifying")]
+        previewed, published, unused, certifying = (draft for draft in made if draft)
+        self.plan(("publish", "InCertification"), 1)
+        self.change(certifying, {"action": "publish", "certification": True})
         self.change(previewed, {"action": "updatePreviewable"})
-        self.change(published, {"action": "publish", "certification": False})
+        for draft in (published, unused):
+            self.change(draft, {"action": "publish", "certification": False})
         self.pass_time("1h")
         self.deploy(previewed, staged=True)
         self.deploy(published, kind="production")
@@ -151,6 +153,11 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(which=WHICH, action=CHANGES, off=VERSIONS, by=BY)
     def change_a_draft(self, which: int, action: dict[str, Any], off: int, by: str) -> None:
         self.change(self.draft(which), action, off, by)
+
+    @rule(which=WHICH, tag=st.sampled_from(["1.0.0", "2.0.0"]))
+    def change_the_source(self, which: int, tag: str) -> None:
+        draft = self.draft(which)
+        self.change(draft, {"action": "setRepository", **draft.payload["repository"], "tag": tag})
 
     @rule(which=WHICH, off=VERSIONS, certification=st.booleans())
     def publish(self, which: int, off: int, certification: bool) -> None:
@@ -218,7 +225,9 @@ class Lifecycle(RuleBasedStateMachine):
     def deploy(
         self, draft: Draft, *, project: str = PROJECTS[0], staged: bool = False, kind: str | None = None, flaw: str = ""
     ) -> None:
-        body = self.deployment_body(draft, staged=staged, kind=kind, flaw=flaw)
+        taken = [*self.model.alive(project).values()] if flaw == "taken key" else []
+        key = taken[0].key if taken else f"deployment-{len(self.ids)}"
+        body = deployment_body(draft, key, staged=staged, kind=kind, flaw=flaw)
         answer = self.judged(
             "deploy", on_deploy(self.model, project, draft, body), f"POST {DEPLOYMENTS}", body, projectKey=project
         )
@@ -233,22 +242,6 @@ class Lifecycle(RuleBasedStateMachine):
         assert (made["connector"]["key"], made["connector"]["version"]) == (source["key"], source["version"])
         self.be_new(made["id"])
         self.model.deployments.append(Deployed(project=project, payload=made, draft=draft))
-
-    def deployment_body(self, draft: Draft, *, staged: bool, kind: str | None, flaw: str) -> dict[str, Any]:
-        source = draft.payload if staged else draft.connector or draft.payload
-        reference: dict[str, Any] = {"id": source["id"]} if draft.gone else {"key": draft.key}
-        taken = [one.key for one in self.model.deployments if not one.gone] if flaw == "taken key" else []
-        return {
-            "key": taken[0] if taken else f"deployment-{len(self.ids)}",
-            **({"type": kind} if kind else {}),
-            "connector": {
-                **reference,
-                **({"staged": True} if staged else {}),
-                "version": source["version"] + 7000 * (flaw == "version"),
-            },
-            "region": ELSEWHERE if flaw == "region" else GCP,
-            "configurations": configured(source, flaw),
-        }
 
     @rule(
         which=WHICH,
@@ -326,7 +319,10 @@ class Lifecycle(RuleBasedStateMachine):
 
     # ── time ─────────────────────────────────────────────────────────────────
 
-    @rule(plan=PLANS, count=st.integers(1, 3))
+    @rule(wanted=PLANS, count=st.integers(1, 3))
+    def expect_trouble(self, wanted: tuple[str, str], count: int) -> None:
+        self.plan(wanted, count)
+
     def plan(self, plan: tuple[str, str], count: int) -> None:
         kind, result = plan
         self.runner.run(
@@ -383,12 +379,17 @@ class Lifecycle(RuleBasedStateMachine):
             assert one.gone or not one.draft.gone or one.status in {"Draft", "Failed"}
 
 
+@pytest.mark.timeout(360)  # a failure is made small for up to five minutes; a success takes seconds
 def test_random_requests_never_break_a_rule() -> None:
     reached.clear()
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=45, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=45,
+            stateful_step_count=40,
+            deadline=None,
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
         ),
     )
     assert WELL_TRODDEN - reached.keys() == set()

@@ -129,7 +129,8 @@ def misfits(folder: Path, answers: Sequence[tuple[str, Any]]) -> str:
     file.write_text("\n".join(lines), "utf-8")
     options = ("--noEmit", "--strict", "--skipLibCheck", "--pretty", "false", "--types", "")
     command = (node(), package("typescript") / "bin" / "tsc", *options, file)
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return ended.stdout + ended.stderr
 
 
 def generated() -> Path:

@@ -112,7 +112,10 @@ BAD: tuple[tuple[str, str], ...] = (
     (small(WRONG_RULE + 'to = "Failed"\nevents = ["gone"]'), "rules[0].events: give either events, or from and to"),
     (small(WRONG_RULE + "added = true"), 'rules[0].added: is about report entries: it needs on = "report"'),
     (small(WRONG_RULE.replace("deployment", "log")), 'rules[0].on: "log" is not part of this version'),
-    (small(WRONG_RULE.replace("deployment", "x")), 'rules[0].on: must be "deployment", "connector", "report" or "source"'),
+    (
+        small(WRONG_RULE.replace("deployment", "x")),
+        'rules[0].on: must be "deployment", "connector", "report" or "source"',
+    ),
     (small(WRONG_RULE + 'to = "x"\n' + WRONG_RULE + 'to = "y"'), "rules[1].name: is the name of rules[0] already"),
     (
         small(WRONG_RULE + 'to = "x"\nlabels = { project = "y" }'),

@@ -13,7 +13,7 @@ from watcher.core.alert import fingerprint
 from watcher.core.event import SOURCE_EVENTS, Event, EventType, about
 from watcher.core.rule import Evaluation, Rule
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Deployment, ReportEntry
+from watcher.core.snapshot import Deployment, Record, ReportEntry
 from watcher.rules.subject import decisive_error
 
 BUILTIN = {each.name: each for each in pack("builtin")}
@@ -328,6 +328,13 @@ def test_one_subject_is_one_alert_whatever_the_event_says(found: list[Event]) ->
         assert not any(NEVER & each.labels.keys() for each in conditions)
 
 
+CONNECTORS: list[tuple[str, Record]] = [
+    *(("drafts", draft(status=status)) for status in ("Failed", "Processing", "InCertification")),
+    *(("drafts", draft(previewable=value)) for value in ("false", "pending", "none")),
+    ("connectors", connector(behind=("shop",))),
+]
+
+
 @pytest.mark.parametrize("name", sorted(BUILTIN))
 def test_no_built_in_alert_is_known_by_what_changes(name: str) -> None:
     asked = BUILTIN[name]
@@ -348,11 +355,7 @@ def test_no_built_in_alert_is_known_by_what_changes(name: str) -> None:
     found += [
         replace(about(event(kind.value), each), source=source, fields=fields)
         for kind in EventType
-        for source, each in (
-            *(("drafts", draft(status=status)) for status in ("Failed", "Processing", "InCertification")),
-            *(("drafts", draft(previewable=value)) for value in ("false", "pending", "none")),
-            ("connectors", connector(behind=("shop",))),
-        )
+        for source, each in CONNECTORS
         for fields in ({"previous_previewable": "pending", "edited": "false"},)
     ]
     found += [replace(event("blind"), source="drafts")]
