@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from watcher.simulator.api.reading import Authorized, authorized, parameters_of, reference_of
+from watcher.simulator.api.reading import BY_ID, BY_KEY, Authorized, authorized, parameters_of, reference_of
 from watcher.simulator.connectors import worded
 from watcher.simulator.deploying import accessible
 from watcher.simulator.errors import json_response, not_found
@@ -21,8 +21,8 @@ def routes() -> list[web.RouteDef]:
     """The endpoints."""
     return [
         web.get("/connectors/search", search_connectors),
-        web.get("/connectors/key={key}", get_connector),
-        web.get("/connectors/{id}", get_connector),
+        web.get(f"/connectors/{BY_KEY}", get_connector),
+        web.get(f"/connectors/{BY_ID}", get_connector),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from watcher.simulator.api.reading import authorized, body_of, parameters_of, reference_of, version_of
+from watcher.simulator.api.reading import BY_ID, BY_KEY, authorized, body_of, parameters_of, reference_of, version_of
 from watcher.simulator.errors import json_response
 from watcher.simulator.listing import page, read_query
 
@@ -13,7 +13,7 @@ ALL = "/{projectKey}/deployments"
 def routes() -> list[web.RouteDef]:
     """The endpoints."""
     made = [web.get(ALL, query_deployments), web.post(ALL, create_deployment)]
-    for path in (f"{ALL}/key={{key}}", f"{ALL}/{{id}}"):
+    for path in (f"{ALL}/{BY_KEY}", f"{ALL}/{BY_ID}"):
         made += [
             web.get(path, get_deployment),
             web.post(path, update_deployment),

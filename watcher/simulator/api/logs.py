@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from watcher.simulator.api.deployments import ALL, VIEW
-from watcher.simulator.api.reading import authorized, reference_of
+from watcher.simulator.api.reading import BY_ID, BY_KEY, authorized, reference_of
 from watcher.simulator.errors import json_response, refused
 from watcher.simulator.facts import is_aws
 from watcher.simulator.logbook import Query, application_named
@@ -16,7 +16,7 @@ from watcher.simulator.payload import Payload
 
 def routes() -> list[web.RouteDef]:
     """The endpoints."""
-    return [web.get(f"{ALL}/key={{key}}/logs", query_logs), web.get(f"{ALL}/{{id}}/logs", query_logs)]
+    return [web.get(f"{ALL}/{BY_KEY}/logs", query_logs), web.get(f"{ALL}/{BY_ID}/logs", query_logs)]
 
 
 async def query_logs(request: web.Request) -> web.Response:

@@ -12,6 +12,9 @@ from watcher.simulator.facts import ID, KEY
 from watcher.simulator.simulation import SIMULATOR, Simulator
 from watcher.simulator.state import Reference, World
 
+BY_ID, BY_KEY = "{id:[^/]+}", "key={key:[^/]+}"
+"""The ends of paths. Whatever stands there is the resource's to judge; the framework's own pattern leaves out braces."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorized:

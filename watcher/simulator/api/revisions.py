@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from watcher.simulator.api.deployments import ALL, VIEW
-from watcher.simulator.api.reading import authorized, parameters_of, reference_of
+from watcher.simulator.api.reading import BY_ID, BY_KEY, authorized, parameters_of, reference_of
 from watcher.simulator.errors import invalid_path, json_response, not_found
 from watcher.simulator.listing import enveloped, read_query
 from watcher.simulator.payload import Payload
@@ -18,7 +18,7 @@ from watcher.simulator.payload import Payload
 def routes() -> list[web.RouteDef]:
     """The endpoints."""
     made = []
-    for path in (f"{ALL}/key={{key}}/revisions", f"{ALL}/{{id}}/revisions"):
+    for path in (f"{ALL}/{BY_KEY}/revisions", f"{ALL}/{BY_ID}/revisions"):
         made += [web.get(path, query_revisions), web.get(f"{path}/{{revision}}", get_revision)]
     return made
 
