@@ -66,8 +66,8 @@ MUTANTS = (
     Mutant(
         "an alert does not start while its source is blind",
         "watcher/core/ledger.py",
-        "        self._sighted(event.project, event.sight)",
-        "        self._sighted(event.project, event.at)",
+        "        self._sighted((event.project, event.source), event.sight)",
+        "        self._sighted((event.project, event.source), event.at)",
         ("tests/unit/test_ledger.py",),
     ),
     Mutant(
@@ -97,6 +97,27 @@ MUTANTS = (
         "            self._unsettled.append((settled, self._dead_letter(delivery, text, self._env.clock.now())))\n            return None",
         "            raise",
         ("tests/integration/test_faults.py",),
+    ),
+    Mutant(
+        "an API that answers nothing is one blindness, not three",
+        "watcher/pipeline/observe.py",
+        "        return bool(trouble) and now - trouble <= self.target.cadence.blind_after",
+        "        return False",
+        ("tests/integration/test_timelines_connectors.py",),
+    ),
+    Mutant(
+        "a source that may not be read, and never was, is no blindness",
+        "watcher/pipeline/observe.py",
+        "            return sight.forbidden(state, now, str(error))",
+        "            pass",
+        ("tests/integration/test_timelines_connectors.py",),
+    ),
+    Mutant(
+        "a draft that several API clients see is told once",
+        "watcher/sources/drafts.py",
+        "if self.owners.setdefault(each, project) == project}",
+        "}",
+        ("tests/unit/test_sources.py",),
     ),
     Mutant(
         "a sink reaches no private address unless it is allowed",

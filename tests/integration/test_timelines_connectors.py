@@ -68,6 +68,17 @@ async def publish_failed_again(world: World) -> None:
     await steps(world, {"status": "Failed", "publishing": FAILED_BUILD})
 
 
+async def publish_failed_of_what_is_published(world: World) -> None:
+    """A draft and its published Connector have one id, and are two subjects."""
+    await watching(world, draft(), connectors=[connector()])
+    await steps(world, {"status": "Processing"}, {"status": "Failed", "publishing": FAILED_BUILD})
+    assert world.connectors is not None
+    world.connectors.set("stripe", tag="v1.2.0")
+    await world.run(5 * MINUTE)
+    world.connectors.remove("stripe")
+    await world.run(5 * MINUTE)
+
+
 async def previewable(world: World) -> None:
     await watching(world, draft())
     await steps(world, {"previewable": "pending"}, {"previewable": "true"})
@@ -253,6 +264,7 @@ ROWS = [
     Row("14-failed", publish_failed, [WATCHING, DRAFTS, PUBLISH_FAILED]),
     Row("14-mended", publish_failed_then_mended, [WATCHING, DRAFTS, PUBLISH_FAILED, "resolved ConnectorPublishFailed"]),
     Row("14-again", publish_failed_again, [WATCHING, DRAFTS, PUBLISH_FAILED, f"{PUBLISH_FAILED} again"]),
+    Row("14-published-before", publish_failed_of_what_is_published, [WATCHING, DRAFTS, PUBLISH_FAILED]),
     Row("14-previewable", previewable, [WATCHING, DRAFTS]),
     Row("14-refused", refused, [WATCHING, DRAFTS, "firing PreviewRefused"]),
     Row("14-cancelled", cancelled, [WATCHING, DRAFTS, "firing PreviewCancelled"]),
