@@ -99,6 +99,17 @@ async def retagged(world: World) -> None:
     await steps(world, {"previewable": "pending"}, {"previewable": "none", "tag": "v1.0.1"})
 
 
+async def moved_to_another_repository(world: World) -> None:
+    await watching(world, draft(repository="a"))
+    await steps(world, {"previewable": "pending"}, {"previewable": "none", "repository": "b"})
+
+
+async def refused_then_retagged(world: World) -> None:
+    await refused(world)
+    await steps(world, {"previewable": "none", "tag": "v1.0.1", "preview": ()})
+    await world.run(5 * HOUR)
+
+
 async def skipped_checks(world: World) -> None:
     await watching(world, draft())
     await steps(world, {"status": "Processing"}, {"status": "ReadyForCertification", "publishing": SKIPPED})
@@ -269,6 +280,12 @@ ROWS = [
     Row("14-refused", refused, [WATCHING, DRAFTS, "firing PreviewRefused"]),
     Row("14-cancelled", cancelled, [WATCHING, DRAFTS, "firing PreviewCancelled"]),
     Row("14-retagged", retagged, [WATCHING, DRAFTS]),
+    Row("14-moved", moved_to_another_repository, [WATCHING, DRAFTS]),
+    Row(
+        "14-refused-retagged",
+        refused_then_retagged,
+        [WATCHING, DRAFTS, "firing PreviewRefused", "resolved PreviewRefused"],
+    ),
     Row("15", skipped_checks, [WATCHING, DRAFTS]),
     Row("processing", processing, [WATCHING, DRAFTS, "firing ConnectorProcessing", "resolved ConnectorProcessing"]),
     Row("pending", preview_pending, [WATCHING, DRAFTS, "firing PreviewPending", "resolved PreviewPending"]),
@@ -320,6 +337,8 @@ async def test_killed_at_any_point_the_messages_are_the_same(row: Row) -> None:
 
 async def test_the_messages_say_what_is_needed() -> None:
     wanted = {
+        "14-refused-retagged": ("connector stripe was changed after its preview was refused", ""),
+        "pending": ("the preview of connector stripe is decided: true", ""),
         "14-failed": ("publishing connector stripe failed", "Connector image build check failed: npm ci exited with 1"),
         "14-refused": (
             "connector stripe cannot be previewed",

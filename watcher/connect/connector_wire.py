@@ -4,6 +4,8 @@ All but the id may be missing: the API leaves out fields that are documented as 
 `privateProjects`, creators and configurations are not read at all.
 """
 
+import hashlib
+
 from msgspec import Struct
 
 from watcher.connect.wire import (
@@ -24,9 +26,10 @@ from watcher.core.snapshot import Comment, Connector, ConnectorStaged
 
 
 class RepositoryWire(Struct):
-    """Where the code is: only the tag is read."""
+    """Where the code is. The URL is never kept, since it may hold a token."""
 
     tag: str | None = None
+    url: str | None = None
 
 
 class CommentWire(Struct):
@@ -85,6 +88,7 @@ def make_draft(wire: DraftWire, project: str, clean: Clean) -> ConnectorStaged |
         listed=bool(wire.already_listed),
         changed=bool(wire.has_changes),
         tag=_tag(wire.repository, clean),
+        repository=_which(wire.repository),
         publishing=entries(wire.publishing_report, clean),
         preview=entries(wire.previewable_report, clean),
         comments=_comments(wire.certification_info, clean),
@@ -112,6 +116,11 @@ def _text_of(value: str | bool | None) -> str | None:
 
 def _tag(repository: RepositoryWire | None, clean: Clean) -> str:
     return word(text(repository.tag if repository else None, SHORT, clean))
+
+
+def _which(repository: RepositoryWire | None) -> str:
+    url = repository.url if repository else None
+    return hashlib.sha256(url.encode(errors="replace")).hexdigest()[:16] if url else ""
 
 
 def _comments(found: CertificationWire | None, clean: Clean) -> tuple[Comment, ...]:

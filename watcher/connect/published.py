@@ -1,11 +1,10 @@
 """Published Connectors by their ids."""
 
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
+from watcher.connect.client import ListClient, Place
 from watcher.connect.connector_wire import CONNECTOR
-from watcher.connect.exchange import Reply, error_code
 from watcher.connect.session import Session
 from watcher.connect.wire import Clean
 from watcher.core.snapshot import Connector
@@ -24,6 +23,7 @@ class PublishedConnectors:
         self._url = url
         self._session = session
         self._clean = clean
+        self._alone = ListClient(Place(url=url, form=CONNECTOR, scope=SCOPE), session, clean)
 
     async def find(self, ids: Sequence[str]) -> dict[str, Connector]:
         """Those of `ids` that exist. Raises SourceError; never a part of them as if it were all."""
@@ -31,7 +31,7 @@ class PublishedConnectors:
         for batch in _batches(ids):
             found |= await self._search(batch)
         for missing in (each for each in ids if each not in found):
-            if one := await self._get(missing):
+            if one := await self._alone.get(missing):
                 found[missing] = one
         return found
 
@@ -42,26 +42,9 @@ class PublishedConnectors:
         try:
             page = CONNECTOR.page(reply.answer.body, self._session.project, self._clean)
         except ValueError as error:
-            raise _unreadable(reply, error) from None
+            raise reply.error(f"answered 200 with {error}", Blindness.UNREADABLE) from None
         return {each.id: each for each in page.records if each.id in ids}
-
-    async def _get(self, connector_id: str) -> Connector | None:
-        reply = await self._session.call(f"{self._url}/{quote(connector_id, safe='')}")
-        if reply.answer.status == HTTPStatus.NOT_FOUND and error_code(reply.answer.body) == "ResourceNotFound":
-            return None
-        self._session.require_ok(reply, SCOPE)
-        try:
-            found = CONNECTOR.record(reply.answer.body, self._session.project, self._clean)
-        except ValueError as error:
-            raise _unreadable(reply, error) from None
-        if found.id != connector_id:
-            raise reply.error("answered with another record than the one asked for", Blindness.UNREADABLE)
-        return found
 
 
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[at : at + BATCH] for at in range(0, len(ids), BATCH))
-
-
-def _unreadable(reply: Reply, error: ValueError) -> Exception:
-    return reply.error(f"answered 200 with {error}", Blindness.UNREADABLE)

@@ -78,7 +78,8 @@ def _deployment(old: Deployment, new: Deployment, event: Event) -> Iterator[Even
 
 def _draft(old: ConnectorStaged, new: ConnectorStaged, event: Event) -> Iterator[Event]:
     if new.previewable != old.previewable:
-        fields = {"previous_previewable": old.previewable, "edited": "true" if new.tag != old.tag else "false"}
+        edited = (new.tag, new.repository) != (old.tag, old.repository)
+        fields = {"previous_previewable": old.previewable, "edited": "true" if edited else "false"}
         yield replace(event, type=EventType.PREVIEW, fields=fields)
     for comment in (each for each in new.comments if each not in old.comments):
         yield replace(event, type=EventType.COMMENT, fields={"comment": comment.text, "commented_at": comment.at})

@@ -7,7 +7,7 @@ far as its source has been seen. While a source is blind its alerts therefore ne
 
 import heapq
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
@@ -177,8 +177,8 @@ class Ledger:
         if alert.state is AlertState.PENDING or alert.silent:
             return EventReason.CONDITION_ENDED
         ended = replace(alert, state=AlertState.RESOLVED, ends_at=event.at, observed_at=event.at)
-        extra = {**dict(event.fields), "removed": "true" if answer.removed else ""}
-        ended = self._annotated(replace(ended, values={**alert.values, **_now(event), **extra}))
+        extra = {**event.fields, "removed": "true" if answer.removed else ""}
+        ended = self._annotated(replace(ended, values={**alert.values, **answer.values, **extra}))
         self.dispatch.update(ended, event.at)
         self.tally["resolved"] += 1
         return EventReason.RESOLVED
@@ -254,12 +254,6 @@ def _home(alert: Alert) -> tuple[str, str, str, str]:
 
 def _attempt(event: Event) -> tuple[str, str]:
     return (event.record.build, event.record.status) if event.record else ("", "")
-
-
-def _now(event: Event) -> Mapping[str, str]:
-    """What has changed about the subject since its alert was last rendered, for the words of its end."""
-    build, status = _attempt(event)
-    return {"build": build, "status": status} if event.record else {}
 
 
 def _strongest(found: Sequence[tuple[EventReason, str]], event: Event) -> tuple[EventReason, str]:

@@ -1,7 +1,7 @@
 """What a rule is to the core: a pure answer to an event. The rules themselves live in `watcher.rules`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from watcher.core.duration import Millis
@@ -18,9 +18,13 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """A state rule's answer: the conditions that hold, and whether its other alerts on this subject have ended."""
+    """A state rule's answer: the conditions that hold, and whether its other alerts on this subject have ended.
+
+    `values` is what the subject shows now, for the words of an end.
+    """
 
     holds: tuple[Condition, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict, compare=False)
     ended: bool = False
     removed: bool = False
 

@@ -90,7 +90,10 @@ class Comment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectorStaged:
-    """A draft of a Connector as last seen. `listed` says that it is published and ready for use."""
+    """A draft of a Connector as last seen. `listed` says that it is published and ready for use.
+
+    `repository` only tells one repository from another: it is a hash of the URL, which may hold a token.
+    """
 
     id: str
     project: str
@@ -102,6 +105,7 @@ class ConnectorStaged:
     listed: bool = False
     changed: bool = False
     tag: str = ""
+    repository: str = ""
     publishing: tuple[ReportEntry, ...] = ()
     preview: tuple[ReportEntry, ...] = ()
     comments: tuple[Comment, ...] = ()

@@ -298,7 +298,7 @@ class Observer(Generic[R]):
                 records=len(self._known.records if self._known else ()),
             )
         if quarantined:
-            self._metrics.quarantined.labels(project).inc(quarantined)
+            self._metrics.quarantined.labels(project, source).inc(quarantined)
         if failures:
             log.info("poll.recovered", project=project, source=source, failures=failures)
         self._changed()

@@ -12,7 +12,7 @@ from watcher.rules.spec import Annotate, RuleSpec
 
 DEFAULT_RESOLVE: Mapping[str, tuple[str, ...]] = {
     "deployment": ('status="Deployed"',),
-    "report": ('status="Deployed"',),
+    "report": ('status=~"Deployed|Published"',),
     "connector": ('status="Published"',),
 }
 """What ends a state rule that does not say so itself, by what it is `on`."""

@@ -45,7 +45,7 @@ class StateRule:
         found = subject.labels(event)
         if matches(self.spec.matchers, found):
             return Evaluation(holds=(self.spec.condition(found),))
-        return Evaluation(ended=matches(self.spec.resolve, found))
+        return Evaluation(ended=matches(self.spec.resolve, found), values=found)
 
     def facts(self, _event: Event) -> tuple[Condition, ...]:
         """A state rule tells no facts."""
@@ -64,4 +64,5 @@ class ReportRule(StateRule):
             labels = subject.labels(event, entry)
             if entry.application not in found and matches(self.spec.matchers, labels):
                 found[entry.application] = self.spec.condition(labels)
-        return Evaluation(holds=tuple(found.values()), ended=matches(self.spec.resolve, subject.labels(event)))
+        now = subject.labels(event)
+        return Evaluation(holds=tuple(found.values()), ended=matches(self.spec.resolve, now), values=now)
