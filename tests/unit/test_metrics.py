@@ -34,7 +34,7 @@ def exercise(metrics: Metrics) -> None:
     metrics.poll_duration.labels("deployments").observe(0.2)
     metrics.events.labels("status").inc()
     metrics.log_records.labels("poll", "matched").inc()
-    metrics.quarantined.labels("shop").inc()
+    metrics.quarantined.labels("shop", "drafts").inc()
     metrics.alerts.labels("firing").set(2)
     metrics.deliveries.labels("team/slack/0", "delivered").inc()
     metrics.deliveries_failed.labels("team/slack/0", "timeout").inc()
