@@ -69,7 +69,7 @@ class ConnectApi:
             if request.path.startswith(f"{place}/"):
                 return _one(stock, request.path.removeprefix(f"{place}/"))
         if request.path == "/connectors/search":
-            wanted = set(request.query.getall("id")) - self.unlisted
+            wanted = set(request.query.getall("id", [])) - self.unlisted
             return self._page(
                 [each for each in self.connectors if each["id"] in wanted], 0, int(request.query["limit"])
             )

@@ -121,6 +121,11 @@ class Daemon:
         }
         return stalled | failing | uncommitted | hung
 
+    def is_fresh(self) -> bool:
+        """Whether something has not been looked at yet since the start, which was a moment ago."""
+        untried = any(not each.attempted for each in self.observers)
+        return untried and self.env.clock.monotonic() - self.started < FIRST_LOOK
+
     def waiting(self) -> dict[str, str]:
         """Which projects have not been tried yet since the start. Connectors are not worth waiting for."""
         waiting = (each for each in self.observers if not each.attempted and not each.target.optional)
@@ -150,7 +155,9 @@ async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Re
             Http(ca_file=settings.http.ca_file, proxy_url=settings.http.proxy_url, allow=settings.egress.allow)
         )
         sinks = _sinks(settings, http, env)
-        yield _assemble(settings, _World(store, http, env, metrics, redactor), sinks)
+        made = _assemble(settings, _World(store, http, env, metrics, redactor), sinks)
+        await _forget_unwatched(made)
+        yield made
 
 
 async def run(settings: Settings, *, env: Env, metrics: Metrics, redactor: Redactor) -> int:
@@ -304,10 +311,20 @@ def _observers(
         yield observe(aside(name="connectors", kind=Connector, source=used, cadence=_drift_cadence(project)))
 
 
+async def _forget_unwatched(made: Daemon) -> None:
+    """What is no longer watched is forgotten: should it be watched again, it is seen for the first time, and that is told.
+
+    Its alerts end without a word when they are loaded, so that what it left must not look as if somebody still knew it.
+    """
+    watched = {(each.target.project, each.target.name) for each in made.observers}
+    for project, source in await made.store.forget_sources(watched):
+        log.info("source.forgotten", project=project, source=source)
+
+
 def _draft_readers(accesses: Iterable[ProjectAccess]) -> list[ProjectAccess]:
     """For each API client one project, whatever their order in the file: what is known of drafts is kept under its name."""
     first: dict[tuple[str, str], ProjectAccess] = {}
-    for each in sorted(accesses, key=lambda each: each.key):
+    for each in sorted(accesses, key=lambda each: (not each.may_read_connectors, each.key)):
         first.setdefault(each.identity, each)
     return list(first.values())
 
@@ -349,8 +366,8 @@ def _plan(made: Daemon, settings: Settings) -> None:
 
 
 async def _judge(made: Daemon) -> Millis | None:
-    """Judge one batch; after a start only once every project has been looked at, so that no reminder is of old news."""
-    if made.waiting() and made.env.clock.monotonic() - made.started < FIRST_LOOK:
+    """Judge one batch; after a start only once every source has been looked at, so that no reminder is of old news."""
+    if made.is_fresh():
         return made.env.clock.now() + FIRST_LOOK // 100
     return 0 if await made.judge.run_once() else made.judge.next_due()
 

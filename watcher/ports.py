@@ -145,6 +145,10 @@ class Store(Protocol):
         """What is remembered about a source, or `None` at first sight."""
         ...
 
+    async def forget_sources(self, kept: Collection[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Forget every source but these, by project and name, and what it listed; returns those that were forgotten."""
+        ...
+
     async def commit_observation(self, observation: Observation) -> None:
         """Write a poll: source state, changed records, events."""
         ...

@@ -14,7 +14,7 @@ from watcher.core.delivery import Delivery, DeliveryState, Settlement
 from watcher.core.event import Event, EventReason, EventType
 from watcher.core.group import Group, Told
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Deployment, ReportEntry
+from watcher.core.snapshot import ConnectorStaged, Deployment, ReportEntry
 from watcher.errors import StoreError
 from watcher.ports import Judgement, Observation, Settled, Store
 from watcher.store import open_store
@@ -501,3 +501,18 @@ async def test_an_unknown_url_is_refused_without_repeating_a_password(url: str, 
 
     assert str(caught.value).startswith(says)
     assert "hunter2" not in str(caught.value)
+
+
+DRAFT = ConnectorStaged(id="1", project="shop", status="Draft")
+
+
+async def test_a_source_that_is_forgotten_leaves_nothing_and_the_others_stay(store: Store) -> None:
+    kept, lost = SourceState(project="shop"), SourceState(project="shop", source="drafts", blind=True)
+    for state, record in ((kept, Deployment(id="1", project="shop", status="Failed")), (lost, DRAFT)):
+        await store.commit_observation(Observation(source=state, upserts=[record]))
+    assert list(await store.forget_sources([("shop", "deployments")])) == [("shop", "drafts")]
+    assert await store.load_source("shop", "drafts") is None
+    assert list(await store.load_records("shop", "drafts", ConnectorStaged)) == []
+    assert await store.load_source("shop", "deployments") == kept
+    assert len(await store.load_records("shop", "deployments", Deployment)) == 1
+    assert list(await store.forget_sources([("shop", "deployments")])) == []

@@ -50,7 +50,7 @@ events = st.builds(
     deployment=st.none() | deployments,
     previous_status=texts,
     previous_build=texts,
-    entry=st.none() | entries,
+    added=st.lists(entries, max_size=2).map(tuple),
     fields=maps,
     baseline=st.booleans(),
 )

@@ -22,7 +22,7 @@ def kinds(api: ConnectApi) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    ("count", "searches"), [(0, 0), (1, 1), (BATCH - 1, 1), (BATCH, 1), (BATCH + 1, 2), (3 * BATCH, 3)]
+    ("count", "searches"), [(0, 1), (1, 1), (BATCH - 1, 1), (BATCH, 1), (BATCH + 1, 2), (3 * BATCH, 3)]
 )
 async def test_one_search_for_each_50(count: int, searches: int) -> None:
     api, ids = shelf(count)
@@ -73,9 +73,7 @@ async def test_an_id_that_nobody_asked_for_is_not_among_what_was_found() -> None
     [
         ("/connectors/search", answer(500), Blindness.SERVER),
         ("/connectors/id-c001", answer(500), Blindness.SERVER),
-        ("/connectors/id-c001", answer(403), Blindness.FORBIDDEN),
         ("/connectors/id-c001", answer(404, b"<html>"), Blindness.NOT_FOUND),
-        ("/connectors/id-c001", answer(200, connector_record("other")), Blindness.UNREADABLE),
         ("/connectors/search", answer(404, api_error(404, "ResourceNotFound")), Blindness.NOT_FOUND),
     ],
 )
@@ -85,3 +83,17 @@ async def test_a_part_is_never_taken_for_all(at: str, given: Answer, kind: Blind
     async with reading(api) as clients:
         assert (await blind(clients.published.find(ids))).kind is kind
         assert len(await clients.published.find(ids)) == BATCH + 1
+
+
+@pytest.mark.parametrize(
+    "given", [answer(403), answer(200, connector_record("other"))], ids=["forbidden", "unreadable"]
+)
+async def test_one_that_cannot_be_read_hides_no_other_and_what_was_found_before_is_believed(given: Answer) -> None:
+    api, ids = shelf(BATCH + 1, unlisted=3)
+    async with reading(api) as clients:
+        before = await clients.published.find(ids)
+        api.at, api.scripted = "/connectors/id-c001", [given, given]
+        assert await clients.published.find(ids) == before
+    api.at, api.scripted = "/connectors/id-c001", [given]
+    async with reading(api) as clients:
+        assert await clients.published.find(ids) == {key: each for key, each in before.items() if key != "id-c001"}

@@ -58,7 +58,7 @@ KEPT: dict[str, Record] = {
         listed=True,
         changed=True,
         tag="v1.0.1",
-        repository=hashlib.sha256(f"git@{CANARY}:x.git".encode()).hexdigest()[:16],
+        repository=hashlib.sha256(f"{CANARY}:x.git".encode()).hexdigest()[:16],
         publishing=(entry("Connector image build check"),),
         preview=(entry("Connector runtime security check skipped"),),
         comments=(Comment(at="2026-11-23T10:00:00Z", text="Please add tests."),),

@@ -3,6 +3,7 @@
 As for Deployments, each row is played once more for every point at which the process can die.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -242,6 +243,48 @@ async def blind_to_drafts_alone(world: World) -> None:
     await world.run(5 * MINUTE)
 
 
+async def blind_to_drafts_while_deployments_stumble(world: World) -> None:
+    """A stumble of the one must not hide the blindness of the other for ever."""
+    await watching(world, draft())
+    assert world.drafts is not None
+    world.drafts.fail()
+    for _ in range(20):
+        world.api.fail()
+        await world.poll()
+        world.api.error = None
+        await world.run(4 * world.interval)
+
+
+async def refused_then_away_then_refused(world: World) -> None:
+    """What was never seen cannot become blind."""
+    await not_permitted(world)
+    assert world.drafts is not None
+    for kind in (Blindness.SERVER, Blindness.FORBIDDEN, Blindness.TIMEOUT):
+        world.drafts.fail(kind, "HTTP 503")
+        await world.run(3 * HOUR)
+
+
+async def failed_again_unseen(world: World) -> None:
+    """Another report is another attempt, though its middle was not seen."""
+    await watching(world, draft())
+    first = tuple(replace(each, created_at="2026-11-24T10:00:00Z") for each in FAILED_BUILD)
+    second = tuple(replace(each, created_at="2026-11-24T11:00:00Z") for each in FAILED_BUILD)
+    await steps(world, {"status": "Processing"}, {"status": "Failed", "publishing": first})
+    await steps(world, {"tag": "v1.0.1", "publishing": second})
+
+
+async def failed_then_certified(world: World) -> None:
+    await publish_failed(world)
+    await steps(world, {"status": "Processing", "publishing": ()}, {"status": "ReadyForCertification"})
+    await world.run(9 * HOUR)
+
+
+async def two_comments_at_once(world: World) -> None:
+    await watching(world, draft(status="InCertification"))
+    said = [Comment(at=f"2026-11-24T1{n}:00:00Z", text=f"Comment {n}.") for n in range(2)]
+    await steps(world, {"comments": tuple(said)})
+
+
 async def not_permitted(world: World) -> None:
     world.drafts = ScriptedSource()
     world.drafts.fail(Blindness.FORBIDDEN, "HTTP 403 AuthorizationError")
@@ -301,6 +344,15 @@ ROWS = [
     Row("credentials", credentials_refused, [WATCHING, DRAFTS, "firing SourceBlind"]),
     Row("rate-limited", told_to_wait_for_an_hour, [WATCHING, DRAFTS, "firing SourceBlind"]),
     Row("blind", blind_to_drafts_alone, [WATCHING, DRAFTS, "firing ConnectorsBlind", "resolved ConnectorsBlind"]),
+    Row("blind-stumbling", blind_to_drafts_while_deployments_stumble, [WATCHING, DRAFTS, "firing ConnectorsBlind"]),
+    Row("forbidden-away", refused_then_away_then_refused, [WATCHING, "firing ConnectorsNotWatched"]),
+    Row("14-again-unseen", failed_again_unseen, [WATCHING, DRAFTS, PUBLISH_FAILED, f"{PUBLISH_FAILED} again"]),
+    Row(
+        "14-certified",
+        failed_then_certified,
+        [WATCHING, DRAFTS, PUBLISH_FAILED, "resolved ConnectorPublishFailed"],
+    ),
+    Row("comments", two_comments_at_once, [WATCHING, DRAFTS, "firing CertificationComment"]),
     Row("forbidden", not_permitted, [WATCHING, "firing ConnectorsNotWatched"]),
     Row("permission-lost", permission_lost, [WATCHING, DRAFTS, "firing ConnectorsBlind"]),
     Row("13-down", down_two_days, [WATCHING, DRAFTS, "firing WasBlind", PUBLISH_FAILED]),
@@ -333,6 +385,12 @@ async def test_killed_at_any_point_the_messages_are_the_same(row: Row) -> None:
     for crash_at in range(0, len(calm.crash_points), every):
         world = await played(row, crash_at)
         assert by_lane(world) == by_lane(calm), f"killed {calm.crash_points[crash_at]}, at crash point {crash_at}"
+
+
+async def test_each_of_several_comments_is_told() -> None:
+    world = await played(next(row for row in ROWS if row.number == "comments"))
+    told_of = [each.annotations["summary"] for each in world.messages[-1].alerts]
+    assert [each.rpartition(": ")[2] for each in told_of] == ["Comment 0.", "Comment 1."]
 
 
 async def test_the_messages_say_what_is_needed() -> None:

@@ -46,7 +46,7 @@ CALM = deployment(applications=(placed(url="https://a"), placed("job"), placed("
         ({"build": ""}, ["updated"]),
         ({"status": "Failed", "build": "b2"}, ["status", "attempt"]),
         ({"entries": (warned(),)}, ["report"]),
-        ({"entries": (warned(), SKIPPED)}, ["report", "report"]),
+        ({"entries": (warned(), SKIPPED)}, ["report"]),
         ({"status": "Deployed", "build": "b2", "entries": (warned(),)}, ["attempt", "report"]),
         ({"connector_version": 4}, ["connector"]),
         ({"connector_id": "c2"}, ["connector"]),
@@ -109,12 +109,12 @@ def test_a_change_of_the_version_alone_is_kept_but_is_no_news() -> None:
 
 def test_a_warning_that_disappears_is_seen_for_the_alert_that_it_may_end() -> None:
     (found,) = changed(deployment(entries=(warned(),)), entries=())
-    assert (found.type, found.entry) == (EventType.REPORT, None)
+    assert (found.type, found.added) == (EventType.REPORT, ())
 
 
 def test_a_report_entry_that_is_replaced_is_told_once_as_the_new_one() -> None:
     (found,) = changed(deployment(entries=(warned("old"),)), entries=(warned("new"),))
-    assert found.entry == warned("new")
+    assert found.added == (warned("new"),)
 
 
 def test_a_second_look_at_the_same_list_finds_nothing() -> None:
@@ -234,6 +234,6 @@ def test_there_is_no_event_without_a_difference_and_no_silent_one(old: list[Depl
         assert (EventType.STATUS in types) == (before.status != each.status)
         assert (EventType.ATTEMPT in types) == (bool(each.build) and before.build != each.build)
         assert (EventType.REPORT in types) == (before.entries != each.entries)
-        assert {one.entry for one in found if one.entry} == set(each.entries) - set(before.entries)
+        assert {entry for one in found for entry in one.added} == set(each.entries) - set(before.entries)
         if before == each:
             assert not found

@@ -304,7 +304,7 @@ events = st.builds(
         previous_status=previous,
         previous_build=previous,
         fields=fields,
-        entry=entry,
+        added=() if entry is None else (entry,),
     ),
     st.sampled_from(["created", "status", "attempt", "report", "application", "connector"]),
     words,
@@ -349,7 +349,7 @@ def test_no_built_in_alert_is_known_by_what_changes(name: str) -> None:
         for each in [
             event(kind.value)
             if kind in SOURCE_EVENTS
-            else event(kind.value, of=deployment(status=status, type=type_, entries=(warned(),)), entry=warned())
+            else event(kind.value, of=deployment(status=status, type=type_, entries=(warned(),)), added=(warned(),))
         ]
     ]
     found += [
@@ -358,6 +358,7 @@ def test_no_built_in_alert_is_known_by_what_changes(name: str) -> None:
         for source, each in CONNECTORS
         for fields in ({"previous_previewable": "pending", "edited": "false"},)
     ]
+    found += [replace(about(event("comment"), draft()), source="drafts", added=(warned(),))]
     found += [replace(event("blind"), source="drafts")]
     held = [each for one in found if asked.concerns(one) for each in (*asked.evaluate(one).holds, *asked.facts(one))]
     assert held

@@ -35,6 +35,11 @@ class ProjectAccess:
         return self._host("connect", self.api_url)
 
     @property
+    def may_read_connectors(self) -> bool:
+        """Whether what its token is asked for does not leave Connectors out."""
+        return self.scope is None or "_connectors:" in self.scope or "manage_project:" in self.scope
+
+    @property
     def identity(self) -> tuple[str, str]:
         """What drafts are seen by: the host and the API client."""
         return self.host, self.client_id

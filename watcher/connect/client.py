@@ -9,7 +9,7 @@ from watcher.connect.exchange import Reply, announced, error_code
 from watcher.connect.session import Session
 from watcher.connect.wire import Clean, Form, Page
 from watcher.core.snapshot import Listing, R_co
-from watcher.errors import Blindness
+from watcher.errors import Blindness, SourceError
 from watcher.http import Answer
 
 LIMIT = 500
@@ -113,6 +113,9 @@ class ListClient(Generic[R_co]):
         walk = await self._walk()
         if walk.doubtful:
             again = await self._walk()
+            if not again.found and again.total:
+                text = f"{self._session.project}: the Connect API lists nothing, and counts {again.total}"
+                raise SourceError(text, Blindness.UNREADABLE)
             again.found = walk.found | again.found
             # a joined listing is no walk's own: the next one must not be taken for unchanged against it
             self._listing, self._pages = None, again.pages

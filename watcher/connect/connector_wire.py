@@ -119,17 +119,16 @@ def _tag(repository: RepositoryWire | None, clean: Clean) -> str:
 
 
 def _which(repository: RepositoryWire | None) -> str:
-    url = repository.url if repository else None
+    url = (repository.url or "").rpartition("@")[2] if repository else ""
     return hashlib.sha256(url.encode(errors="replace")).hexdigest()[:16] if url else ""
 
 
 def _comments(found: CertificationWire | None, clean: Clean) -> tuple[Comment, ...]:
     listed = (found and found.comments) or []
-    return tuple(
-        Comment(at=word(each.datetime), text=text(each.comment, LONG, clean))
-        for each in listed[-MAX_PARTS:]
-        if each.comment
-    )
+    said = [
+        Comment(at=clean(word(each.datetime)), text=text(each.comment, LONG, clean)) for each in listed if each.comment
+    ]
+    return tuple(sorted(said, key=lambda each: (each.at, each.text))[-MAX_PARTS:])
 
 
 DRAFT = Form(DraftWire, make_draft)

@@ -99,7 +99,7 @@ def _applications(listed: Sequence[ApplicationWire], clean: Clean) -> tuple[Appl
             url=text(each.url, LINK, clean),
             topic=text(each.topic, LINK, clean),
         )
-        for each in listed[:MAX_PARTS]
+        for each in sorted(listed, key=lambda each: each.application_name or "")[:MAX_PARTS]
     )
 
 

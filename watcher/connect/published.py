@@ -8,12 +8,13 @@ from watcher.connect.connector_wire import CONNECTOR
 from watcher.connect.session import Session
 from watcher.connect.wire import Clean
 from watcher.core.snapshot import Connector
-from watcher.errors import Blindness
+from watcher.errors import Blindness, SourceError
 
 BATCH = 50
 """Ids in one search; their UUIDs make a query of about 2 KB."""
 LIMIT = 500
 SCOPE = "view_connectors"
+_OF_ONE_RECORD = frozenset({Blindness.FORBIDDEN, Blindness.UNREADABLE})
 
 
 class PublishedConnectors:
@@ -24,19 +25,34 @@ class PublishedConnectors:
         self._session = session
         self._clean = clean
         self._alone = ListClient(Place(url=url, form=CONNECTOR, scope=SCOPE), session, clean)
+        self._last: dict[str, Connector] = {}
 
     async def find(self, ids: Sequence[str]) -> dict[str, Connector]:
-        """Those of `ids` that exist. Raises SourceError; never a part of them as if it were all."""
+        """Those of `ids` that exist. Raises SourceError; never a part of them as if it were all.
+
+        It asks even where there is nothing to ask for, so that a missing permission shows. Where others can be read, a
+        single read that is refused concerns that Connector only, and what was found before is believed.
+        """
         found: dict[str, Connector] = {}
-        for batch in _batches(ids):
+        for batch in _batches(ids) if ids else [()]:
             found |= await self._search(batch)
         for missing in (each for each in ids if each not in found):
-            if one := await self._alone.get(missing):
+            if one := await self._read(missing, others=bool(found)):
                 found[missing] = one
+        self._last = found
         return found
 
+    async def _read(self, connector_id: str, *, others: bool) -> Connector | None:
+        before = self._last.get(connector_id)
+        try:
+            return await self._alone.get(connector_id)
+        except SourceError as error:
+            if error.kind in _OF_ONE_RECORD and (others or before):
+                return before
+            raise
+
     async def _search(self, ids: Sequence[str]) -> dict[str, Connector]:
-        query = urlencode([("limit", LIMIT), *(("id", each) for each in ids)])
+        query = urlencode([("limit", LIMIT if ids else 1), *(("id", each) for each in ids)])
         reply = await self._session.call(f"{self._url}/search?{query}")
         self._session.require_ok(reply, SCOPE)
         try:

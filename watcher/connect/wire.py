@@ -182,11 +182,11 @@ def entries(report: ReportWire | None, clean: Clean) -> tuple[ReportEntry, ...]:
     listed = (report and report.entries) or []
     return tuple(
         ReportEntry(
-            type=word(each.type),
+            type=clean(word(each.type)),
             title=text(each.title, LONG, clean),
             message=text(each.message, LONG, clean),
             application=text(each.application, SHORT, clean),
-            created_at=word(each.created_at),
+            created_at=clean(word(each.created_at)),
         )
         for each in listed[-MAX_PARTS:]
         if each.title or each.message

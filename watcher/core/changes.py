@@ -13,6 +13,7 @@ from watcher.core.snapshot import (
     KNOWN_STATUSES,
     KNOWN_TYPES,
     PREVIEWABLE,
+    Comment,
     Connector,
     ConnectorStaged,
     Deployment,
@@ -81,8 +82,8 @@ def _draft(old: ConnectorStaged, new: ConnectorStaged, event: Event) -> Iterator
         edited = (new.tag, new.repository) != (old.tag, old.repository)
         fields = {"previous_previewable": old.previewable, "edited": "true" if edited else "false"}
         yield replace(event, type=EventType.PREVIEW, fields=fields)
-    for comment in (each for each in new.comments if each not in old.comments):
-        yield replace(event, type=EventType.COMMENT, fields={"comment": comment.text, "commented_at": comment.at})
+    if remarks := tuple(_remark(each) for each in new.comments if each not in old.comments):
+        yield replace(event, type=EventType.COMMENT, added=remarks)
     if new.listed != old.listed:
         yield replace(event, type=EventType.LISTED)
     yield from _reports(old.entries, new.entries, event)
@@ -100,13 +101,14 @@ def _connector(old: Connector, new: Connector, event: Event) -> Iterator[Event]:
 
 
 def _reports(old: tuple[ReportEntry, ...], new: tuple[ReportEntry, ...], event: Event) -> Iterator[Event]:
-    """One event for each new entry; one for a report that only lost entries: a rule's condition may have ended."""
+    """One event with all new entries. One also where entries were only lost: a rule's condition may have ended."""
     before = set(old)
-    added = [entry for entry in new if entry not in before]
-    for entry in added:
-        yield replace(event, type=EventType.REPORT, entry=entry)
-    if new != old and not added:
-        yield replace(event, type=EventType.REPORT)
+    if new != old:
+        yield replace(event, type=EventType.REPORT, added=tuple(entry for entry in new if entry not in before))
+
+
+def _remark(comment: Comment) -> ReportEntry:
+    return ReportEntry(type="Comment", title="", message=comment.text, created_at=comment.at)
 
 
 def _moved(old: Deployment, new: Deployment) -> str:

@@ -78,7 +78,8 @@ class Event:
 
     `at` is when it was observed, `sight` when its source was last seen before that (0: never): a condition may be
     held to have lasted only up to `sight`. `deployment`, `draft` or `connector` is the state after the fact (the last
-    known one for `gone`), all `None` for a fact about a source; `previous_status` and `previous_build` are the state before. `fields` holds what only this type of event has.
+    known one for `gone`), all `None` for a fact about a source; `previous_status` and `previous_build` are the state before. `added` is what a report or the remarks
+    gained, as one event: the record is stored once however much that is. `fields` holds what only this type has.
     `baseline` marks facts that were already so when the project was first seen. `seq` is given by the store.
     """
 
@@ -93,7 +94,7 @@ class Event:
     connector: Connector | None = None
     previous_status: str = ""
     previous_build: str = ""
-    entry: ReportEntry | None = None
+    added: tuple[ReportEntry, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     baseline: bool = False
     seq: int = 0

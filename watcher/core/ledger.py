@@ -107,10 +107,11 @@ class Ledger:
 
     def _tell(self, rule: Rule, event: Event) -> EventReason | None:
         told = None
-        for condition in rule.facts(event):
+        for part, condition in enumerate(rule.facts(event)):
             alert = _start(rule, condition, event)
+            number = f"{event.seq}.{part}" if part else event.seq
             alert = replace(
-                alert, key=f"{alert.fingerprint}#{event.seq}", fact=True, state=AlertState.FIRING, starts_at=event.at
+                alert, key=f"{alert.fingerprint}#{number}", fact=True, state=AlertState.FIRING, starts_at=event.at
             )
             self.dispatch.add(self._annotated(alert), event.at)
             self.tally["fired"] += 1

@@ -13,7 +13,9 @@ from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import Listing, R_co
 
 OFFSET_LIMIT = 10_000
-"""The largest offset that the API takes; a shorter list that ends early is merely a list that changed while it was read."""
+"""The largest offset that the API takes."""
+CUTS = 3
+"""Lists in a row that must end early before a person hears of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +103,16 @@ def _changes(
 
 
 def _cut_short(state: SourceState, listing: Listing[R_co], now: Millis) -> tuple[SourceState, list[Event]]:
-    """The API lists up to an offset of 10,000; that there is more is told once, until it all fits again."""
-    cut = listing.truncated and listing.total > OFFSET_LIMIT
-    if cut == state.truncated:
-        return state, []
-    state = replace(state, truncated=cut)
-    if not cut:
+    """That there is more than can be seen is told once, until it all fits again.
+
+    The API lists up to an offset of 10,000, which is so at once. A list that ends early for another reason, such as a
+    server that repeats a page, may be a list that changed while it was read, so that one has to persist.
+    """
+    cuts = state.cuts + 1 if listing.truncated else 0
+    cut = cuts > 0 and (listing.total > OFFSET_LIMIT or state.truncated or cuts >= CUTS)
+    fresh = cut and not state.truncated
+    state = replace(state, truncated=cut, cuts=min(cuts, CUTS))
+    if not fresh:
         return state, []
     event = source_event(
         state, EventType.TRUNCATED, now, {"visible": str(len(listing.records)), "total": str(listing.total)}

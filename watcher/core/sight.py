@@ -19,7 +19,8 @@ class SourceState:
 
     `since` is when it was first tried, `last_ok` when it was last read in full (0: never), `failures` the failed
     reads since then. `blind` means a person has been told. `suspicious` counts polls in a row whose list could not be
-    believed; `crowd` is how many were missing when that was told, `crowd_gone` how many of them are gone by now. `unknown` holds the undocumented values already told.
+    believed; `crowd` is how many were missing when that was told, `crowd_gone` how many of them are gone by now. `cuts` counts
+    lists in a row that ended before they should have. `unknown` holds the undocumented values already told.
     """
 
     project: str
@@ -35,6 +36,7 @@ class SourceState:
     crowd: int = 0
     crowd_gone: int = 0
     truncated: bool = False
+    cuts: int = 0
     unknown: frozenset[str] = field(default_factory=frozenset)
 
     @property

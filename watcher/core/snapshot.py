@@ -117,8 +117,8 @@ class ConnectorStaged:
 
     @property
     def build(self) -> str:
-        """It has attempts, but the API does not number them."""
-        return ""
+        """The attempt to publish it. The API does not number them; the time of their report tells one from the next."""
+        return max((each.created_at for each in self.publishing), default="")
 
     @property
     def entries(self) -> tuple[ReportEntry, ...]:

@@ -66,7 +66,7 @@ class Observer(Generic[R]):
         self.attempted = False
         self.error = ""
         self.polling_since: Millis | None = None
-        self._failed_at: Millis = 0
+        self._recovered_at: Millis = 0
         self._store = store
         self._env = env
         self._metrics = metrics
@@ -139,9 +139,9 @@ class Observer(Generic[R]):
         return await self._store.load_records(self.target.project, self.target.name, self.target.kind)
 
     def troubled_at(self) -> Millis:
-        """When it last could not be read: now, while it cannot; 0 if it always could since the start."""
+        """Now, while it cannot be read; else when its last blindness ended, or 0. A mere stumble leaves nothing behind."""
         failing = self._known is not None and self._known.state.failures
-        return self._env.clock.now() if failing else self._failed_at
+        return self._env.clock.now() if failing else self._recovered_at
 
     async def _load(self) -> Known[R]:
         if self._known is None:
@@ -178,7 +178,10 @@ class Observer(Generic[R]):
         self._committed = False
         absence = observation.look(known, listing)
         now = self._env.clock.now()
-        found = observation.digest(known, listing, absence, answers, now, blind_after=self.target.cadence.blind_after)
+        blind_after = self.target.cadence.blind_after
+        found = observation.digest(known, listing, absence, answers, now, blind_after=blind_after)
+        if known.state.blind or (known.state.failures and now - known.state.last_ok > blind_after):
+            self._recovered_at = now
         self._known = None  # should the commit fail, what it left is read again
         await self._store.commit_observation(
             Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=found.events)
@@ -216,7 +219,6 @@ class Observer(Generic[R]):
 
     async def _failed(self, known: Known[R], error: SourceError) -> None:
         now = self._env.clock.now()
-        self._failed_at = now
         self._refused = error.kind is Blindness.CREDENTIALS
         self._not_before = now + error.retry_after if error.retry_after else 0
         self._metrics.polls.labels(self.target.name, error.kind.value).inc()
@@ -231,7 +233,7 @@ class Observer(Generic[R]):
         if self.target.optional and not state.baselined and refusal == "definite":
             self._not_before = now + FORBIDDEN_AGAIN
             return sight.forbidden(state, now, str(error))
-        if self._is_overshadowed(now):
+        if state.is_forbidden or self._is_overshadowed(now):
             return sight.failed(state, str(error)), []
         return sight.missed(state, now, self.target.cadence.blind_after, error=str(error), refusal=refusal)
 

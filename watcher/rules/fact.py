@@ -9,6 +9,8 @@ from watcher.core.rule import Condition, Evaluation
 from watcher.rules import subject
 from watcher.rules.spec import RuleSpec
 
+_OF_PARTS = frozenset({EventType.REPORT, EventType.COMMENT})
+"""Events that are told part by part: entries of a report, remarks."""
 _TRANSITIONS = frozenset({EventType.CREATED, EventType.STATUS, EventType.ATTEMPT})
 
 
@@ -44,8 +46,9 @@ class FactRule:
         """The event, if it is one to tell."""
         if not self._fits(event):
             return ()
-        found = subject.labels(event, event.entry)
-        return (self.spec.condition(found),) if matches(self.spec.matchers, found) else ()
+        parts = event.added if event.type in _OF_PARTS else (None,)
+        found = [subject.labels(event, part) for part in parts]
+        return tuple(self.spec.condition(each) for each in found if matches(self.spec.matchers, each))
 
     def _is_transition(self, event: Event) -> bool:
         """A new attempt counts as one where the status is the same as before: its middle was not seen.

@@ -21,6 +21,8 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
         return {**found, "source": event.source, "blind": blind, "refusing": refusing}
     found |= _record(event.record)
     found |= {"previous_status": event.previous_status, "previous_build": event.previous_build}
+    if entry and event.type is EventType.COMMENT:
+        return {**found, "comment": entry.message, "commented_at": entry.created_at}
     return {**found, **_entry(entry)} if entry else found
 
 
@@ -83,6 +85,7 @@ def _draft(draft: ConnectorStaged) -> dict[str, str]:
         "tag": draft.tag,
         "version": str(draft.version),
         "error": decisive_error(failed) or decisive_error(refused),
+        "preview_error": decisive_error(refused),
     }
 
 

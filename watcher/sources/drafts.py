@@ -1,9 +1,10 @@
 """The drafts of Connectors, polled from the Connect API once for each API client.
 
 Their paths have no project key, and what two clients of one team see may overlap: a draft belongs to the client that
-saw it first, and another takes it over only when that one has not seen it for a while: a list may lie for a moment.
+saw it first, and another takes it over only when that one has been told that it does not exist: a list may lie.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,8 +16,8 @@ Remembered = Callable[[str], Awaitable[Sequence[ConnectorStaged]]]
 """The drafts that were last committed for a project."""
 
 
-MISSES = 10
-"""Whole lists in a row that must lack a draft before another client may have it; more than it takes to call it gone."""
+DENIALS = 2
+"""Single reads through which the owner must be told that a draft does not exist before another client may have it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -26,34 +27,33 @@ class Roster:
     projects: tuple[str, ...]
     remembered: Remembered
     owners: dict[str, str] = field(default_factory=dict)
-    _misses: dict[str, int] = field(default_factory=dict)
+    _denials: Counter[str] = field(default_factory=Counter)
     _read: bool = False
 
-    async def claim(self, project: str, seen: Collection[str], *, whole: bool = True) -> set[str]:
-        """Those of the drafts seen through `project` that are its own. A list that is not `whole` lacks nothing."""
+    async def claim(self, project: str, seen: Collection[str]) -> set[str]:
+        """Those of the drafts seen through `project` that are its own."""
         await self._remember()
         mine = {each for each in seen if self.owners.setdefault(each, project) == project}
         for each in mine:
-            self._misses.pop(each, None)
-        if whole:
-            for missed in [each for each, owner in self.owners.items() if owner == project and each not in mine]:
-                self._miss(missed)
+            self._denials.pop(each, None)
         return mine
 
     def is_of_another(self, draft: str, project: str) -> bool:
         """Whether the draft belongs to another project's client."""
         return self.owners.get(draft, project) != project
 
+    def deny(self, draft: str) -> None:
+        """Its owner was told that the draft does not exist."""
+        self._denials[draft] += 1
+        if self._denials[draft] >= DENIALS:
+            del self._denials[draft]
+            self.owners.pop(draft, None)
+
     async def _remember(self) -> None:
         if not self._read:
             known = [each for key in self.projects for each in await self.remembered(key)]
             self.owners = {each.id: each.project for each in known} | self.owners
             self._read = True
-
-    def _miss(self, draft: str) -> None:
-        self._misses[draft] = self._misses.get(draft, 0) + 1
-        if self._misses[draft] >= MISSES:
-            del self._misses[draft], self.owners[draft]
 
 
 class DraftSource:
@@ -68,8 +68,7 @@ class DraftSource:
     async def list(self) -> Listing[ConnectorStaged]:
         """Read the whole list. Raises SourceError."""
         listing = await self._source.list()
-        whole = not listing.truncated and not listing.quarantined
-        mine = await self._roster.claim(self._project, listing.records.keys(), whole=whole)
+        mine = await self._roster.claim(self._project, listing.records.keys())
         unchanged = listing.unchanged and mine == self._mine
         self._mine = mine
         others = len(listing.records) - len(mine)
@@ -82,7 +81,10 @@ class DraftSource:
         """Read one draft; one that belongs to another client does not exist for this one. Raises SourceError."""
         if self._roster.is_of_another(record_id, self._project):
             return None
-        return await self._source.get(record_id)
+        found = await self._source.get(record_id)
+        if found is None:
+            self._roster.deny(record_id)
+        return found
 
 
 def draft_source(project: ProjectAccess, session: Session, clean: Clean, roster: Roster) -> Source[ConnectorStaged]:

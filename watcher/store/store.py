@@ -48,6 +48,10 @@ class SqlStore:
         found = await self._read(partial(_bodies, "load_source", codec.source, params))
         return found[0] if found else None
 
+    async def forget_sources(self, kept: Collection[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+        """Forget every source but these, by project and name, and what it listed; returns those that were forgotten."""
+        return await self._change(partial(_forget_sources, frozenset(kept)))
+
     async def commit_observation(self, observation: Observation) -> None:
         """Write a poll: source state, changed records, events."""
         state = observation.source
@@ -168,6 +172,15 @@ def _deliveries(name: str, params: Params, tx: Transaction) -> list[Delivery]:
 
 def _claim(claims: Iterable[Params], tx: Transaction) -> list[Delivery]:
     return [found for each in claims for found in _deliveries("claim", each, tx)]
+
+
+def _forget_sources(kept: frozenset[tuple[str, str]], tx: Transaction) -> list[tuple[str, str]]:
+    known = _bodies("load_sources", codec.source, {}, tx)
+    lost = [place for each in known if (place := (each.project, each.source)) not in kept]
+    for project, source in lost:
+        for name in ("forget_records", "forget_source"):
+            tx.execute(name, {"project": project, "source": source})
+    return lost
 
 
 def _millis(name: str, column: str, params: Params, tx: Transaction) -> Millis | None:

@@ -17,5 +17,11 @@ ON CONFLICT (project, source, id) DO UPDATE SET body = excluded.body;
 -- name: remove_record
 DELETE FROM records WHERE project = :project AND source = :source AND id = :id;
 
+-- name: forget_source
+DELETE FROM sources WHERE project = :project AND source = :source;
+
+-- name: forget_records
+DELETE FROM records WHERE project = :project AND source = :source;
+
 -- name: add_event
 INSERT INTO events (project, subject, type, at, body) VALUES (:project, :subject, :type, :at, :body);
