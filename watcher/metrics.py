@@ -102,7 +102,9 @@ class Metrics:
 
         self.polls: Counters = counter("polls", "Polls by how they ended.", "source", "outcome")
         self.poll_duration: Histograms = Family(_histogram(registry, "poll_duration_seconds", "source"), (None,))
-        self.quarantined: Counters = counter("quarantined_records", "Records that could not be read.", "project", "source")
+        self.quarantined: Counters = counter(
+            "quarantined_records", "Records that could not be read.", "project", "source"
+        )
         self.source_blind: Gauges = gauge("source_blind", "1 while a source cannot be read.", "project", "source")
         self.source_last_success: Gauges = gauge(
             "source_last_success_timestamp_seconds", "When a source was last read in full.", "project", "source"
