@@ -13,10 +13,10 @@ from aiohttp import web
 from tests.connect_records import CANARY, api_error, connector_record, draft_record, record
 from tests.fakes import FakeClock, fake_env
 from tests.loopback import web_server
-from watcher.connect import ListClient, ProjectAccess, PublishedConnectors, Session, deployments, drafts
+from watcher.connect import ListClient, ProjectAccess, PublishedConnectors, Session, auth, deployments, drafts
 from watcher.core.snapshot import ConnectorStaged, Deployment, Record
 from watcher.errors import SourceError
-from watcher.http import Http
+from watcher.http import CAP, Http
 
 PROJECT = "my-shop"
 HTML = f"<html><body>{CANARY}</body></html>"
@@ -166,10 +166,16 @@ async def connected(api: ConnectApi, clock: FakeClock | None = None, **options: 
 
 Found = Mapping[str, Record]
 
+GRANTED = "granted"
+"""The token in an answer that grants one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """One endpoint, asked for the record `a`. `stock` is where the API keeps it; `whole` says that it lists all."""
+    """One endpoint, asked for the record `a`. `stock` is where the API keeps it; `whole` says that it lists all.
+
+    One that `grants` is asked for a token, on the way to the record.
+    """
 
     name: str
     path: str
@@ -179,12 +185,28 @@ class Endpoint:
     ask: Callable[[Clients], Awaitable[Found]]
     is_page: bool = False
     whole: bool = False
+    grants: bool = False
     unlisted: frozenset[str] = frozenset()
+
+    @property
+    def cap(self) -> int:
+        """How many bytes of its answer are read."""
+        return auth.CAP if self.grants else CAP
+
+    def at(self, url: str) -> dict[str, Any]:
+        """Access to an API that is at `url` as far as this endpoint is concerned."""
+        return {"auth_url" if self.grants else "api_url": url}
 
     def api(self, *scripted: Answer, **fields: Any) -> ConnectApi:
         """An API that has the record, and answers as scripted to this endpoint first."""
         stock = {self.stock: [self.make("a")], "unlisted": set(self.unlisted), **fields}
+        if self.grants:
+            return ConnectApi(scripted_auth=list(scripted), tokens=[GRANTED], **stock)
         return ConnectApi(at=self.path, scripted=list(scripted), **stock)
+
+    def asked(self, api: ConnectApi) -> int:
+        """How often it was asked."""
+        return len(api.forms) if self.grants else api.calls[self.path]
 
     def client(self, clients: Clients) -> ListClient[Any]:
         """The client of a list."""
@@ -193,6 +215,8 @@ class Endpoint:
 
     def body(self, *records: str) -> bytes:
         """A good answer of this endpoint that has these records, as JSON texts; by default the record `a`."""
+        if self.grants:
+            return json.dumps({"access_token": GRANTED, "expires_in": 172_800}).encode()
         texts = records or (json.dumps(self.make("a")),)
         if not self.is_page:
             return texts[0].encode()
@@ -282,7 +306,14 @@ ENDPOINTS = (
 )
 """Everything that is read of the API."""
 
+TOKEN = Endpoint(
+    name="token", path="/oauth/token", scope="", stock="deployments", make=record, ask=_deployments, grants=True
+)
+REQUESTS = (*ENDPOINTS, TOKEN)
+"""Everything that is asked for."""
+
 for_every_endpoint = pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda each: each.name)
+for_every_request = pytest.mark.parametrize("endpoint", REQUESTS, ids=lambda each: each.name)
 for_every_list = pytest.mark.parametrize(
     "endpoint", [each for each in ENDPOINTS if each.whole], ids=lambda each: each.name
 )

@@ -91,7 +91,7 @@ async def test_login_and_whoami(tmp_path: Path) -> None:
         assert await cli("auth", "whoami") == Ended(code=0, shown="Principal is not logged in")
         login = await cli(*LOGIN, "--client-secret", "secret", "--project-key", PROJECT)
         assert login == Ended(code=0, shown="Authentication successful")
-        kept = json.loads((tmp_path / ".commercetools" / "credentials").read_text("utf-8"))
+        kept = json.loads(cli.credentials.read_text("utf-8"))
         assert (kept["clientId"], kept["projectKey"]) == ("cid", PROJECT)
         me, listed = await asyncio.gather(cli("auth", "whoami"), cli(*DEPLOYMENT, "list"))
         assert (me.code, listed.code) == (0, 0)
@@ -142,7 +142,7 @@ async def test_a_deployment_is_created_redeployed_and_deleted(shop: Shop) -> Non
         f"mail has been successfully created with ID: {first['id']} and it's currently in Queued status"
         in created.shown
     )
-    assert (first["status"], first["type"], first["version"]) == ("Deployed", "sandbox", first["version"])
+    assert (first["status"], first["type"], first["preview"]) == ("Deployed", "sandbox", False)
     assert {"key": "MAILING_ACCOUNT", "value": "acme"} in first["globalConfiguration"]["standardConfiguration"]
     assert {"key": "LOG_LEVEL", "value": "debug"} in first["applications"][0]["standardConfiguration"]
     assert [one["key"] for one in first["applications"][0]["securedConfiguration"]] == ["API_KEY"]

@@ -21,6 +21,7 @@ from tests.peers.steps import (
     values,
 )
 from watcher.simulator import Simulator
+from watcher.simulator.clock import iso
 
 # ── every method ─────────────────────────────────────────────────────────────
 
@@ -119,7 +120,7 @@ async def read_logs(simulator: Simulator, call: Sdk) -> None:
             sizes.append(len(page.body["data"]))
             token = page.body["next"]
         assert sizes == [50, 50, 20]
-    nothing = query(startDate="2026-11-01T00:00:00.000Z", endDate="2026-11-01T00:00:01.000Z")
+    nothing = query(startDate=iso(now - 120_000), endDate=iso(now - 60_001))
     assert (await call(*DEPLOYMENTS, by_key("mail"), "logs", nothing)).body == {"data": [], "next": ""}
 
 
@@ -174,6 +175,7 @@ async def test_every_update_action_of_the_sdk() -> None:
         draft = by_id((await call(*DRAFTS, post(**DRAFT))).body["id"])
         for action, (arguments, place, expected) in CHANGES.items():
             before = (await call(*DRAFTS, draft, GET)).body
+            assert at(before, place) != expected, action
             after = await call(*DRAFTS, draft, update(before, action, **arguments))
             assert (action, after.status, at(after.body, place)) == (action, 201, expected)
             assert after.body["version"] > before["version"]
@@ -196,9 +198,10 @@ async def test_several_actions_are_one_update_of_the_sdk() -> None:
 
 
 def at(body: Any, place: str) -> Any:
-    """What stands at a place like `creator.name`."""
+    """What stands at a place like `creator.name`; None where there is no such place."""
     for part in place.split("."):
-        body = body[int(part) if part.isdigit() else part]
+        inside = dict(enumerate(body)) if isinstance(body, list) else body or {}
+        body = inside.get(int(part) if part.isdigit() else part)
     return body
 
 

@@ -46,8 +46,8 @@ async def load(client: aiohttp.ClientSession, count: int, projects: list[str]) -
 
 async def drain(client: aiohttp.ClientSession) -> None:
     """Fetch every page of the one project and look at none."""
-    form = {"grant_type": "client_credentials"}
-    async with client.post("/oauth/token", data=form, auth=aiohttp.BasicAuth("i", "s")) as answer:
+    form, basic = {"grant_type": "client_credentials"}, {"Authorization": aiohttp.encode_basic_auth("i", "s")}
+    async with client.post("/oauth/token", data=form, headers=basic) as answer:
         token = (await answer.json())["access_token"]
     for offset in range(0, COUNT, PAGE):
         headers = {"Authorization": f"Bearer {token}"}

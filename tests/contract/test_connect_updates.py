@@ -63,6 +63,7 @@ async def before(stage: Stage, name: str) -> dict[str, Any]:
         return await stage.certifying("subject")
     if name == "unlist":
         await stage.published("subject", certification=True)
+        assert (await stage.staged("subject"))["alreadyListed"] is True
     else:
         await stage.draft(
             "subject", privateProjects=[f"{GCP}:alpha", *([f"{GCP}:gamma"] * (name == "removePrivateProject"))]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
 
-from tests.facts.table import ADDED, ANNOUNCED_ERRORS, AUTH_ERRORS, LEFT_OUT, NULLABLE, STATUSES, TABLE, Field
+from tests.facts.table import ADDED, ANNOUNCED_ERRORS, AUTH_ERRORS, NULLABLE, STATUSES, TABLE, Field
 
 LOOSE: Final = {
     "id=$resourceId or key=$resourceKey": r"(?:id=\S+(?: or key=\S+)?|key=\S+)",
@@ -81,7 +81,7 @@ def of_object(value: Any, kind: str, seen: Seen, at: str) -> Iterator[str]:
         return
     fields = TABLE.types[kind]
     for name, field in fields.items():
-        if name not in value and not field.optional and (kind, name) not in LEFT_OUT:
+        if name not in value and not field.optional:
             yield f"{at}: {kind}.{name} is missing"
     for name, found in value.items():
         place = f"{at}.{name}"

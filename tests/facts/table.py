@@ -1,6 +1,6 @@
 """The official description of the Connect API as a table.
 
-The table (`connect_api.toml`) is made mechanically from the RAML. What the API is known to do otherwise, and what was
+The table (`connect_api.toml`) was taken once from the RAML. What the API is known to do otherwise, and what was
 announced after that state of the RAML, stands here by hand, each line with its reason.
 """
 
@@ -56,22 +56,6 @@ class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 TABLE: Final = msgspec.convert(tomllib.loads(Path(__file__).with_name("connect_api.toml").read_text("utf-8")), Table)
-
-LEFT_OUT: Final = {
-    ("ConnectorStaged", "privateProjects"): "absent in payloads of the API as it runs",
-    ("ConnectorStaged", "integrationTypes"): "absent in payloads of the API as it runs",
-    ("ConnectorStaged", "description"): "optional in the draft it is made from",
-    ("ConnectorStaged", "configurations"): "absent in an official example, and until connect.yaml was read",
-    ("ConnectorStaged", "supportedRegions"): "optional in the draft it is made from",
-    ("Connector", "integrationTypes"): "absent in payloads of the API as it runs",
-    ("Connector", "supportedRegions"): "the description itself says what its absence means",
-    ("DeploymentConnector", "integrationTypes"): "copied from a Connector, where it may be absent",
-    (
-        "DeploymentLogCursorPagedQueryResponse",
-        "next",
-    ): "the last page is known to end with an empty, null or absent next",
-}
-"""Required fields that may be missing all the same, and why."""
 
 ADDED: Final = {
     ("Deployment", "rollbackRevision"): "announced on 2026-10-23",

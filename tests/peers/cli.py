@@ -1,4 +1,8 @@
-"""The official CLI as a person runs it: on a terminal, with a home of its own."""
+"""The official CLI as a person runs it: on a terminal, with a home of its own.
+
+The CLI rewrites its credentials in place, so that another that runs at the same time may read half of them. Here each
+command therefore has a home to itself, and what it leaves there is the next one's to find.
+"""
 
 import asyncio
 import fcntl
@@ -11,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import aiohttp
@@ -42,23 +47,23 @@ class Ended:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cli:
-    """The CLI, pointed at the simulator at `url`."""
+    """The CLI, pointed at the simulator at `url`. `credentials` is what the last command to change them has left."""
 
     command: tuple[Path | str, ...]
     url: str
-    home: Path
+    credentials: Path
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def __call__(self, *arguments: str, answers: Sequence[Answer] = ()) -> Ended:
         """Run one command to its end. `answers` are to what it will ask."""
-        async with self.turns, terminal() as (ours, theirs):
+        async with self.turns, terminal() as (ours, theirs), self.home() as home:
             process = await asyncio.create_subprocess_exec(
                 *self.command,
                 *arguments,
                 stdin=theirs,
                 stdout=theirs,
                 stderr=theirs,
-                env=self.environ(),
+                env=self.environ(home),
             )
             os.close(theirs)
             try:
@@ -70,11 +75,25 @@ class Cli:
                     await process.wait()
         return Ended(code=code, shown=NOISE.sub(" ", raw).strip())
 
-    def environ(self) -> dict[str, str]:
+    @asynccontextmanager
+    async def home(self) -> AsyncIterator[Path]:
+        """A home with a copy of the credentials; where a command has changed them there, they are kept."""
+        with TemporaryDirectory() as home:
+            file = Path(home) / ".commercetools" / "credentials"
+            before = contents(self.credentials)
+            if before is not None:
+                file.parent.mkdir()
+                file.write_bytes(before)
+            yield Path(home)
+            after = contents(file)
+            if after is not None and after != before:
+                self.credentials.write_bytes(after)
+
+    def environ(self, home: Path) -> dict[str, str]:
         """Nothing of the tester's own: no home, no proxies."""
         return {
             "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
+            "HOME": str(home),
             "TERM": "xterm-256color",
             "TZ": "UTC",
             "SIMULATOR_URL": self.url,
@@ -96,15 +115,18 @@ class Cli:
             "issuedAt": 0,
             "expiresAt": 4_102_444_800_000,
         }
-        file = self.home / ".commercetools" / "credentials"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(kept), "utf-8")
+        self.credentials.write_text(json.dumps(kept), "utf-8")
 
 
-def official_cli(url: str, home: Path) -> Cli:
-    """The CLI, where there is one."""
+def official_cli(url: str, folder: Path) -> Cli:
+    """The CLI, where there is one; it keeps its credentials in `folder`."""
     run = package("@commercetools/cli") / "bin" / "run.js"
-    return Cli(command=(node(), "--import", WANTED / "preload.mjs", run), url=url, home=home)
+    return Cli(command=(node(), "--import", WANTED / "preload.mjs", run), url=url, credentials=folder / "credentials")
+
+
+def contents(file: Path) -> bytes | None:
+    """What is in a file, if there is one."""
+    return file.read_bytes() if file.exists() else None
 
 
 async def token(url: str, client: str, secret: str) -> dict[str, str]:

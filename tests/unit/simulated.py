@@ -1,13 +1,14 @@
-"""A simulated world that a test moves by hand."""
+"""A simulated world that a test moves by hand, and a simulation that plays a scenario at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from watcher.simulator import ApiError
+from watcher.simulator import ApiError, Simulator
 from watcher.simulator.chance import Chance
 from watcher.simulator.lifecycle import Durations, Outcome
+from watcher.simulator.scenario import read_scenario
 from watcher.simulator.state import World
 from watcher.simulator.tempo import Tempo
 
@@ -24,6 +25,22 @@ class HandClock:
 
     async def sleep(self, length: int) -> None:
         self.at += length
+
+
+@dataclass
+class LeapingClock:
+    """Whoever sleeps is woken at once, later by so much and by `late`."""
+
+    late: int = 0
+    at: int = START
+    slept: list[int] = field(default_factory=list)
+
+    def now(self) -> int:
+        return self.at
+
+    async def sleep(self, length: int) -> None:
+        self.slept.append(length)
+        self.at += length + self.late
 
 
 DURATIONS = Durations(
@@ -95,6 +112,27 @@ DRAFT = {
     "creator": {"email": "dev@example.com", "company": "Example"},
     "repository": {"url": "git@github.com:example/mine.git", "tag": "1.0.0"},
 }
+
+
+def staged(text: str, speed: float = 1, clock: LeapingClock | None = None) -> Simulator:
+    """A simulation of a scenario that has not begun; what is there at its start is."""
+    made = Simulator(scenario=read_scenario(text), speed=speed, clock=clock or LeapingClock())
+    made.player.set_stage()
+    return made
+
+
+async def played(text: str, speed: float = 1, clock: LeapingClock | None = None) -> Simulator:
+    """A simulation that has played its scenario to the end without a failure."""
+    made = staged(text, speed, clock)
+    made.play()
+    await made.played()
+    assert made.player.failures == []
+    return made
+
+
+def status(made: Simulator, key: str = "shop") -> str | None:
+    """The status of a Deployment of the demo's project."""
+    return made.world.by_key("demo-shop", key).status
 
 
 def codes(error: pytest.ExceptionInfo[ApiError]) -> list[str]:

@@ -1,6 +1,7 @@
+"""The logbook: which records are read, in which order, on which page."""
+
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -8,31 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.logbooks import DAY, ID, NOW, answer, book, code, messages, pages, record
+from tests.unit.simulated import HandClock
 from watcher.simulator import ApiError
-from watcher.simulator.chance import Chance
 from watcher.simulator.logbook import Logbook, Manners, Query, Record
-
-NOW = 1_700_000_000_000
-DAY = 86_400_000
-ID = "ae4b0e53-c6b0-4d5d-9ba7-3e60496c17a1"
-PAYLOAD: dict[str, Any] = {
-    "id": ID,
-    "applications": [
-        {"id": "1", "applicationName": "service", "url": "https://service-1.example"},
-        {"id": "2", "applicationName": "listener", "topic": "projects/x/topics/y"},
-    ],
-}
-
-
-@dataclass
-class HandClock:
-    at: int = NOW
-
-    def now(self) -> int:
-        return self.at
-
-    async def sleep(self, length: int) -> None:
-        self.at += length
 
 
 @pytest.fixture
@@ -43,36 +23,6 @@ def clock() -> HandClock:
 @pytest.fixture
 def logbook(clock: HandClock) -> Logbook:
     return book(clock)
-
-
-def book(clock: HandClock, seed: int = 7, **manners: Any) -> Logbook:
-    return Logbook(chance=Chance(seed), clock=clock, manners=Manners(**manners))
-
-
-def record(at: int, message: str = "", arrival: int | None = None) -> Record:
-    return Record(timestamp=at, type="APPLICATION_TEXT", details={"message": message or str(at)}, arrival=arrival)
-
-
-def answer(logbook: Logbook, **query: Any) -> dict[str, Any]:
-    decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(logbook.page(Query(deployment_id=ID, **query))))
-    return decoded
-
-
-def pages(logbook: Logbook, **query: Any) -> Iterator[dict[str, Any]]:
-    token = None
-    while token != "":
-        page = answer(logbook, **query, token=token)
-        token = page["next"]
-        yield page
-
-
-def messages(logbook: Logbook, **query: Any) -> list[str]:
-    return [one["details"]["message"] for page in pages(logbook, **query) for one in page["data"]]
-
-
-def code(error: pytest.ExceptionInfo[ApiError]) -> str:
-    assert error.value.body["message"] == error.value.body["errors"][0]["message"]
-    return str(error.value.body["errors"][0]["code"])
 
 
 # ── records and order ────────────────────────────────────────────────────────
@@ -340,121 +290,3 @@ def test_an_empty_page_with_a_token_can_be_the_first(clock: HandClock) -> None:
 def test_manners_that_make_no_sense_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Manners)
-
-
-# ── bursts ───────────────────────────────────────────────────────────────────
-
-
-def test_a_burst_is_spread_over_its_time(logbook: Logbook, clock: HandClock) -> None:
-    assert logbook.burst(PAYLOAD, "listener", "ansi-error", 4, NOW, 1000) == 4
-    clock.at += 1000
-    page = answer(logbook)
-    assert [one["timestamp"][-7:] for one in page["data"]] == ["20.000Z", "20.250Z", "20.500Z", "20.750Z"]
-    assert {one["applicationName"] for one in page["data"]} == {"listener"}
-
-
-def test_a_burst_has_defaults(logbook: Logbook) -> None:
-    assert logbook.burst(PAYLOAD) == 1
-    assert logbook.burst(PAYLOAD, count=0) == 0
-    (one,) = answer(logbook)["data"]
-    assert (one["applicationName"], one["timestamp"]) == ("service", "2023-11-14T22:13:20.000Z")
-
-
-def test_a_burst_can_be_late_and_repeat_itself(logbook: Logbook, clock: HandClock) -> None:
-    assert logbook.burst(PAYLOAD, shape="text", count=5, over_ms=50, late_ms=3000, duplicates=2) == 7
-    clock.at += 2999
-    assert messages(logbook) == []
-    clock.at += 1
-    assert len(messages(logbook)) == 1
-    clock.at += 50
-    written = [(one["timestamp"], one["details"]["message"]) for one in answer(logbook)["data"]]
-    assert [written.count(one) for one in dict.fromkeys(written)] == [1, 2, 1, 2, 1]
-
-
-def test_a_burst_of_traces_counts_every_record(logbook: Logbook, clock: HandClock) -> None:
-    assert logbook.burst(PAYLOAD, shape="split-stack-trace", count=3) == 18
-    clock.at += 10
-    assert len(messages(logbook)) == 18
-
-
-def test_requests_are_made_to_the_url_of_the_application(logbook: Logbook) -> None:
-    logbook.burst(PAYLOAD, "service", "http-5xx")
-    logbook.burst(PAYLOAD, "listener", "http-5xx")
-    urls = [one["details"]["requestUrl"] for one in answer(logbook)["data"]]
-    assert urls == ["https://service-1.example/service", "https://listener.a.run.app/service"]
-
-
-def test_a_burst_that_cannot_be_is_refused_and_writes_nothing(logbook: Logbook) -> None:
-    for payload, application, shape, expected in (
-        (PAYLOAD, "nobody", "info", "DeploymentApplicationDoesNotExist"),
-        (PAYLOAD, "service", "nothing", "InvalidJsonInput"),
-        ({"id": ID}, None, "info", "DeploymentApplicationDoesNotExist"),
-        (
-            {"id": ID, "applications": [5, {"id": "1", "applicationName": [6]}]},
-            "x",
-            "info",
-            "DeploymentApplicationDoesNotExist",
-        ),
-    ):
-        with pytest.raises(ApiError) as refused:
-            logbook.burst(payload, application, shape)
-        assert code(refused) == expected
-    assert messages(logbook) == []
-
-
-def test_the_same_seed_writes_and_pages_the_same() -> None:
-    def everything(seed: int) -> list[dict[str, Any]]:
-        clock = HandClock()
-        logbook = book(clock, seed, page_size=7)
-        for shape in ("pino-error", "http-ok", "split-stack-trace"):
-            logbook.burst(PAYLOAD, None, shape, 9, NOW - 900, 90)
-        return list(pages(logbook))
-
-    assert everything(3) == everything(3) != everything(4)
-
-
-# ── deploys and removal ──────────────────────────────────────────────────────
-
-
-def test_a_deploy_leaves_start_marks_of_all_that_runs(logbook: Logbook) -> None:
-    declared = [{"applicationName": "files", "applicationType": "assets"}]
-    files = {"id": "3", "applicationName": "files", "url": "https://files.example"}
-    applications = [*PAYLOAD["applications"], files]
-    logbook.deployed({**PAYLOAD, "applications": applications, "connector": {"configurations": declared}}, NOW - 5)
-    found = answer(logbook)["data"]
-    assert [one["applicationName"] for one in found] == ["service", "listener"]
-    assert all("port" in one["details"]["message"] for one in found)
-    assert {one["timestamp"] for one in found} == {"2023-11-14T22:13:19.995Z"}
-
-
-@pytest.mark.parametrize(("named", "expected"), [("listener", ["listener"]), (None, ["service"]), ("nobody", [])])
-def test_a_failed_post_deploy_script_says_why(logbook: Logbook, named: str | None, expected: list[str]) -> None:
-    title = "Failed during the execution of 'postDeploy' script"
-    entries = [{"type": "Warning", "title": title, "application": named}, {"type": "Information", "title": "fine"}]
-    logbook.deployed({**PAYLOAD, "details": {"build": {"id": "b", "report": {"entries": entries}}}}, NOW)
-    said = [one for one in answer(logbook)["data"] if "Post-deploy failed: " in one["details"]["message"]]
-    assert [one["applicationName"] for one in said] == expected
-
-
-@pytest.mark.parametrize("details", [None, 5, {"build": None}, {"build": {"report": {"entries": [5]}}}])
-def test_a_deploy_of_anything_leaves_something(logbook: Logbook, details: object) -> None:
-    logbook.deployed({**PAYLOAD, "details": details}, NOW)
-    assert len(messages(logbook)) == 2
-
-
-@pytest.mark.parametrize("status", [404, 410])
-def test_the_endpoint_goes_away_at_its_moment(logbook: Logbook, clock: HandClock, status: Any) -> None:
-    assert logbook.notices() == {}
-    logbook.removed, logbook.removed_status = NOW + 1000, status
-    logbook.refuse_removed()
-    assert logbook.notices() == {"Deprecation": "@1793923200", "Sunset": "Tue, 14 Nov 2023 22:13:21 GMT"}
-    clock.at += 1000
-    with pytest.raises(ApiError) as refused:
-        logbook.refuse_removed()
-    assert (refused.value.status, refused.value.body["statusCode"], code(refused)) == (
-        status,
-        status,
-        "ResourceNotFound",
-    )
-    logbook.manners = Manners(announces=False)
-    assert logbook.notices() == {}

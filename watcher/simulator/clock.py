@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Protocol
 
+FIRST, LAST = -62_135_596_800_000, 253_402_300_799_000
+"""The first and last moments of the calendar, in milliseconds since the epoch."""
+
 
 class Clock(Protocol):
     """Time in milliseconds: `now` since the epoch, `sleep` as a length."""
@@ -75,9 +78,14 @@ class Adjustable:
 
 def iso(at: int) -> str:
     """A moment as the API writes it: `2026-11-24T09:30:00.123Z`."""
-    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(held(at) / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def http_date(at: int) -> str:
     """A moment as a Date header has it: `Tue, 24 Nov 2026 09:30:00 GMT`."""
-    return format_datetime(datetime.fromtimestamp(at // 1000, UTC), usegmt=True)
+    return format_datetime(datetime.fromtimestamp(held(at) // 1000, UTC), usegmt=True)
+
+
+def held(at: int) -> int:
+    """The moment, held within the calendar; a wall clock can be set as wrong as anybody likes."""
+    return min(max(at, FIRST), LAST)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from watcher.simulator.errors import invalid_query
 from watcher.simulator.facts import DEFAULT_LIMIT, DEPLOYMENT_TYPES, INTEGRATION_TYPES, MAX_LIMIT, MAX_OFFSET
+from watcher.simulator.numeral import whole
 from watcher.simulator.resource import Resource
 
 SORT_FIELDS: dict[str, Callable[[Resource], Any]] = {
@@ -94,9 +95,10 @@ def bounded(name: str, text: str | None, default: int, highest: int) -> int:
     """A whole number between 0 and `highest`."""
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or int(text) > highest:
+    found = whole(text)
+    if found is None or found > highest:
         raise invalid_query(f"{name} must be a number between 0 and {highest}")
-    return int(text)
+    return found
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:

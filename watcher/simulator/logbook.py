@@ -42,7 +42,7 @@ ANNOUNCED = 1_793_923_200_000
 RUNNING = {AppType.SERVICE, AppType.EVENT, AppType.JOB}
 """The kinds of applications that start; all others are files to be served."""
 
-TOKEN = Struct(">IQqQ")
+TOKEN = Struct(">IqqQ")
 """A page token before it is sealed: generation, moment of issue, timestamp and sequence of the first record left."""
 
 SEAL = 8

@@ -9,6 +9,7 @@ from aiohttp import web
 from watcher.simulator.auth import Grant
 from watcher.simulator.errors import invalid_json, invalid_path, invalid_query
 from watcher.simulator.facts import ID, KEY
+from watcher.simulator.numeral import whole
 from watcher.simulator.simulation import SIMULATOR, Simulator
 from watcher.simulator.state import Reference, World
 
@@ -53,7 +54,7 @@ async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object that a request carries. Raises ApiError 400 InvalidJsonInput."""
     try:
         return msgspec.json.decode(await request.read(), type=dict[str, Any])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise invalid_json(str(error)) from None
 
 
@@ -65,9 +66,10 @@ def version_of(request: web.Request) -> int | None:
     text = request.query.get("version")
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()):
+    found = whole(text)
+    if found is None:
         raise invalid_query("version must be a whole number")
-    return int(text)
+    return found
 
 
 def parameters_of(request: web.Request) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from watcher.simulator.api.deployments import ALL, VIEW
 from watcher.simulator.api.reading import BY_ID, BY_KEY, authorized, parameters_of, reference_of
 from watcher.simulator.errors import invalid_path, json_response, not_found
 from watcher.simulator.listing import enveloped, read_query
+from watcher.simulator.numeral import whole
 from watcher.simulator.payload import Payload
 
 
@@ -33,10 +34,11 @@ async def query_revisions(request: web.Request) -> web.Response:
 async def get_revision(request: web.Request) -> web.Response:
     """GET …/revisions/{revision}."""
     text = request.match_info["revision"]
-    if not (text.isascii() and text.isdigit()):
+    wanted = whole(text)
+    if wanted is None:
         raise invalid_path(f"revision must be a whole number: {text}")
     for one in revisions_of(request):
-        if one["revision"] == int(text):
+        if one["revision"] == wanted:
             return json_response(one)
     raise not_found("DeploymentRevision", f"revision={text}")
 

@@ -15,7 +15,7 @@ from watcher.simulator.simulation import SIMULATOR
 class Lifetime(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds that tokens live which are issued from now on."""
 
-    expires_in: Annotated[float, Meta(gt=0)]
+    expires_in: Annotated[float, Meta(gt=0, le=1e9)]
 
 
 def routes() -> list[web.RouteDef]:

@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from watcher.simulator.errors import invalid_json, invalid_query
+from watcher.simulator.numeral import whole
 from watcher.simulator.scenario import worded
 
 Wanted = TypeVar("Wanted")
@@ -17,7 +18,7 @@ async def body_of(request: web.Request, kind: type[Wanted]) -> Wanted:
     """The JSON body as `kind`. Raises ApiError 400 that says what is wrong and where."""
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise invalid_json(str(error)) from None
 
 
@@ -36,7 +37,7 @@ async def part_of(request: web.Request, kind: type[Model]) -> Model:
 
 def since(request: web.Request) -> int:
     """How many of a list's first entries the caller knows already."""
-    text = request.query.get("since", "0")
-    if not (text.isascii() and text.isdigit()):
+    found = whole(request.query.get("since", "0"))
+    if found is None:
         raise invalid_query("since must be a whole number")
-    return int(text)
+    return found
