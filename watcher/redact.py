@@ -60,9 +60,25 @@ _ENDINGS = (
 )
 _WORDS = frozenset({"pass", "pw", "pwd", "sig", "signature", "otp", "pin", "jwt", "bearer"})
 _ABOUT = frozenset(
-    {"url", "uri", "file", "path", "type", "name", "length", "count", "limit", "policy", "expiry", "expires", "ttl"}
+    {
+        "error",
+        "exception",
+        "url",
+        "uri",
+        "file",
+        "path",
+        "type",
+        "name",
+        "length",
+        "count",
+        "limit",
+        "policy",
+        "expiry",
+        "expires",
+        "ttl",
+    }
 )
-"""Last words of names that speak about a secret without being one: `token_url`, `client_secret_file`."""
+"""Last words of names that speak about a secret without being one: `token_url`, `client_secret_file`, `TokenExpiredError`."""
 
 
 def is_secret_name(name: str) -> bool:

@@ -10,7 +10,7 @@ HINT = """; quote the value and put the matcher in single quotes, like 'name=~"v
 RULE_KEYS = "added, annotations, events, for, from, labels, matchers, name, on, resolve, to"
 MISSING_RESOLVE = (
     "rules[0].resolve: is required, because the matchers are not about the status: say what ends it, like "
-    """resolve = ['status="Deployed"'], or resolve = [] for as soon as the matchers no longer match"""
+    """resolve = ['status="Deployed"'] (of a connector: "Published"), or resolve = [] for as soon as the matchers no longer match"""
 )
 DURATION = 'write a duration like "30s", "5m" or "1h30m"'
 KNOWN = "known are disable_rules, egress, http, log, projects, receivers, route, rule_packs, rules, store, web"

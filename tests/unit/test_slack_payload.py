@@ -1,7 +1,7 @@
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -174,6 +174,20 @@ def test_a_failure_shows_its_error_and_what_it_is_about() -> None:
     assert f"id {DELIVERY_ID}" in text
     assert "<https://watcher.example.com/groups/1|open>" in text
     assert "<https://wiki.example.com/failed?a=1&amp;b=2|runbook>" in text
+
+
+def test_the_error_shown_is_that_of_the_news_under_its_name() -> None:
+    """Not that of another alert of the group, which was told before."""
+    alert = FAILED.alerts[0]
+    old = replace(alert, fresh=False, annotations={"summary": "b failed", "error": "old trouble"})
+    news = replace(
+        alert, labels={**alert.labels, "deployment": "a"}, annotations={"summary": "a", "error": "new trouble"}
+    )
+    text = shown(payload(replace(FAILED, alerts=(old, news))))
+    assert "a: new trouble" in text
+    assert "old trouble" not in text
+    recovered = replace(news, annotations={"summary": "a recovered"})
+    assert "trouble" not in shown(payload(replace(FAILED, alerts=(old, recovered))))
 
 
 @pytest.mark.parametrize(

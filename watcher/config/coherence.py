@@ -127,7 +127,8 @@ def _out_of_reach(url: object, tree: Tree) -> str | None:
 
 _MISSING_RESOLVE = (
     "is required, because the matchers are not about the status: say what ends it, "
-    """like resolve = ['status="Deployed"'], or resolve = [] for as soon as the matchers no longer match"""
+    """like resolve = ['status="Deployed"'] (of a connector: "Published"), or resolve = [] for as soon as the matchers """
+    "no longer match"
 )
 
 

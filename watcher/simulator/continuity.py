@@ -52,7 +52,7 @@ def lost_steps(steps: Sequence[Step], project: str) -> Iterator[str]:
     """Why some of the steps, which are in order, could not be played."""
     cast = Cast(project=project)
     for step in steps:
-        for problem in CHECKS.get(step.verb, nothing)(cast, getattr(step, step.verb)):
+        for problem in NEEDS.get(step.verb, nothing)(cast, getattr(step, step.verb)):
             yield f"at {step.at} ms: {problem}"
         if step.plan is not None and not plannable(steps, step.plan.key):
             yield f"at {step.at} ms: nothing is ever called {step.plan.key}"
@@ -186,7 +186,7 @@ def connector_there(cast: Cast, part: Named) -> Iterator[str]:
         yield f"the connector {part.key} is not there"
 
 
-CHECKS: Mapping[str, Callable[[Cast, Any], Iterator[str]]] = {
+NEEDS: Mapping[str, Callable[[Cast, Any], Iterator[str]]] = {
     "create": create,
     "fleet": fleet,
     "set": there,

@@ -30,9 +30,6 @@ from watcher.simulator.wanted import (
     read,
 )
 
-PREVIEW = ("preview",)
-PUBLISHED = ("sandbox", "production")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -127,12 +124,13 @@ def accessible(stock: Stock, connector: Resource, projects: Iterable[str]) -> bo
 def unfit(stock: Stock, project: str, found: Found, kind: str, region: str) -> Iterator[ApiError]:
     """Why that cannot be deployed like this."""
     named = f"id={found.resource.id}" if found.resource.key is None else f"key={found.resource.key}"
-    allowed = PREVIEW if found.staged else PUBLISHED
-    if kind not in allowed:
-        yield refused("DeploymentInvalidType", reference=named, type=kind, allowed="|".join(allowed))
-    if found.staged and found.payload.get("isPreviewable") != "true":
-        version = found.payload.get("version")
-        yield refused("ConnectorStagedNotPreviewable", reference=named, version=version)
+    words = {
+        "type": kind,
+        "allowed": "|".join(lifecycle.DEPLOYABLE[found.staged]),
+        "version": found.payload.get("version"),
+    }
+    for code in lifecycle.may_deploy(kind, staged=found.staged, previewable=found.payload.get("isPreviewable")):
+        yield refused(code, reference=named, **words)
     if kind == "production" and project in stock.production_disabled:
         yield refused("DeploymentProductionDeactivated")
     if elsewhere(found.payload, region):
@@ -306,7 +304,7 @@ def first_application(payload: Payload) -> str | None:
 def refuse_stale(payload: Payload, ref: Reference, version: int) -> None:
     """Raise ApiError 409 where a request is about another version than there is."""
     current = payload.get("version")
-    if isinstance(current, int) and current != version:
+    if lifecycle.is_stale(current, version):
         words = {"expectedVersion": version, "currentVersion": current}
         raise refused("ConcurrentModification", reference=worded(ref), **words)
 

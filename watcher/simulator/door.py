@@ -21,11 +21,11 @@ CORRELATION = "X-Correlation-ID"
 CONTROL = "/_sim/"
 SLACK = "/slack/"
 
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answerer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
-async def door(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def door(request: web.Request, handler: Answerer) -> web.StreamResponse:
     """Note the request, let it meet the first fault in its way, answer it. Control requests are answered only."""
     simulator = request.app[SIMULATOR]
     simulator.catch_up()
@@ -54,7 +54,7 @@ def dated(simulator: Simulator, response: web.Response) -> web.Response:
     return response
 
 
-async def answered(request: web.Request, handler: Handler) -> web.Response:
+async def answered(request: web.Request, handler: Answerer) -> web.Response:
     """The usual answer; refusals become error bodies."""
     try:
         response = await handler(request)
@@ -68,7 +68,7 @@ async def answered(request: web.Request, handler: Handler) -> web.Response:
 
 
 async def afflicted(
-    simulator: Simulator, fault: Fault, request: web.Request, handler: Handler
+    simulator: Simulator, fault: Fault, request: web.Request, handler: Answerer
 ) -> tuple[web.Response, Body | None]:
     """The answer of a request that met a fault, and its body where that has to be sent piece by piece."""
     early = await answered(request, handler) if fault.after_accept else None

@@ -1,8 +1,8 @@
 """The lifecycles of Deployments and of ConnectorStaged: what may be asked for in which status, and what follows.
 
-Standard library only, and no time of its own. `may_…` says why a request is refused, and what follows is a `Course`: fields that change at once, and moves
-that come later, each so many milliseconds of scenario time after the beginning. A field set to `None` vanishes. What a
-course comes to is the `Outcome` that its caller chose.
+Standard library only, and no time of its own. `may_…` says why a request is refused, by the tables of legal moves. What
+follows is a `Course`: fields that change at once, and moves that come later, each so many milliseconds of scenario time
+after the beginning. A field set to `None` vanishes. What a course comes to is the `Outcome` that its caller chose.
 
 Sources of the less obvious rules:
 - Redeploying is allowed in Draft, Deployed, Failed and UndeployFailed. Deleting has no documented rule of its own, so it
@@ -15,7 +15,7 @@ Sources of the less obvious rules:
   requested again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -49,6 +49,9 @@ PREVIEW_MOVES: Mapping[str, frozenset[str]] = {
     "false": frozenset({"pending", "none"}),
 }
 """`isPreviewable`. From pending to none is a request that was cancelled."""
+
+DEPLOYABLE: Mapping[bool, tuple[str, ...]] = {True: ("preview",), False: ("sandbox", "production")}
+"""The types of Deployment that a ConnectorStaged (`True`) and a published Connector can have."""
 
 RESULTS: Mapping[str, tuple[str, ...]] = {
     "deploy": ("Deployed", "Failed", "Warning", "stuck"),
@@ -151,6 +154,19 @@ def undeploy(build: str, durations: Durations, outcome: Outcome, *, application:
     return Course(at_once=at_once, moves=(Move(after=durations.undeploying, changes=changes),))
 
 
+def may_deploy(kind: str, *, staged: bool, previewable: str | None) -> Iterator[str]:
+    """The official codes of what keeps a ConnectorStaged, or a published Connector, from being deployed as `kind`."""
+    if kind not in DEPLOYABLE[staged]:
+        yield "DeploymentInvalidType"
+    if staged and previewable != "true":
+        yield "ConnectorStagedNotPreviewable"
+
+
+def is_stale(current: object, expected: int) -> bool:
+    """Whether a request that expects one version of a resource meets another."""
+    return isinstance(current, int) and current != expected
+
+
 def may_redeploy(status: str | None) -> Refusal | None:
     """Why a Deployment may not be deployed again."""
     return illegal(status, "Queued")
@@ -203,12 +219,17 @@ def details(build: str, entries: Sequence[Entry] | None = None) -> dict[str, Any
 
 def may_edit(status: str | None) -> Refusal | None:
     """Why a ConnectorStaged may not be updated at all."""
-    return Refusal(code="InvalidJsonInput", words={"detailedErrorMessage": BUSY}) if status == "Processing" else None
+    return Refusal(code="InvalidJsonInput", words={"detailedErrorMessage": BUSY}) if is_busy(status) else None
+
+
+def is_busy(status: str | None) -> bool:
+    """Whether a ConnectorStaged is in a status that leads nowhere but on. An undocumented one is no obstacle."""
+    return status != "Draft" and "Draft" not in CONNECTOR_MOVES.get(status or "", {"Draft"})
 
 
 def may_remove(status: str | None, *, in_use: bool) -> Refusal | None:
     """Why a ConnectorStaged may not be deleted."""
-    why = BUSY if status == "Processing" else "The Connector has active Deployments" if in_use else ""
+    why = BUSY if is_busy(status) else "The Connector has active Deployments" if in_use else ""
     return Refusal(code="InvalidPathParam", words={"detailedErrorMessage": why}) if why else None
 
 
@@ -220,7 +241,8 @@ def new_repository() -> Course:
 
 def may_preview(previewable: str | None) -> Refusal | None:
     """Why previewable status may not be requested."""
-    return Refusal(code="ConnectorStagedPreviewRequestUnderProcess") if previewable == "pending" else None
+    free = "pending" in PREVIEW_MOVES.get(previewable or "none", {"pending"})
+    return None if free else Refusal(code="ConnectorStagedPreviewRequestUnderProcess")
 
 
 def preview(durations: Durations, outcome: Outcome) -> Course:

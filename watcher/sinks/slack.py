@@ -207,13 +207,24 @@ def _tries(notification: Notification) -> Iterator[list[Block]]:
 def _blocks(notification: Notification, listed: int, excerpt: int) -> list[Block]:
     alerts = render.ranked(notification.alerts)
     single = alerts[0] if len(alerts) == 1 else None
-    error = next((found for alert in alerts if (found := alert.annotations.get("error", "").strip())), "")
+    error = _news_of(alerts)
     return [
         *(_single(single, notification.at) if single else _list(alerts, listed, notification.at)),
         *_fields(notification, single),
         *([_section(fenced(error, excerpt))] if error else []),
         _context(notification, alerts[:1]),
     ]
+
+
+def _news_of(alerts: Sequence[AlertView]) -> str:
+    """The error to show: the first of what is news, under the name of its subject where it could pass for another's."""
+    alone = len(alerts) == 1
+    for each in alerts:
+        error = each.annotations.get("error", "").strip()
+        if error and (each.fresh or alone):
+            name = each.labels.get("deployment") or each.labels.get("connector") or each.labels.get("source") or ""
+            return error if alone or not name else f"{name}: {error}"
+    return ""
 
 
 def _signs(notification: Notification) -> tuple[str, str]:
