@@ -29,6 +29,10 @@ Known flaws, so that nobody has to find them again:
 * The id of a sink is its receiver, kind and position: a sink put before another of its kind takes over what waits for that.
 * Every poll wakes judging, which reads the state of every source: with thousands of projects that is work for nothing.
 * The secret of an API client is read at the start; one that is rotated needs a restart.
+* Drafts are kept under the name of the project through which they are read: another reader begins with a new baseline.
+* The name of a Connector is part of its alert's identity: one that is renamed while it fails is told again.
+* An info alert that stands is reminded of like any other; give such alerts a route with a long repeat_interval.
+* A list of which one page is larger than 16 MiB cannot be read: the page's length is not adapted.
 * Alerts and groups are held in memory by the one process that judges.
 """
 

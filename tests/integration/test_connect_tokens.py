@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.connect_api import HTML, PROJECT, Answer, ConnectApi, access_to, answer, blind, connected
+from tests.connect_api import HTML, PROJECT, Answer, ConnectApi, access_to, answer, blind, connected, reading
 from tests.connect_records import CANARY, api_error, record
 from tests.fakes import FakeClock, fake_env
 from watcher.connect import Session, deployments, drafts
+from watcher.connect.auth import REFUSED_FOR
 from watcher.errors import Blindness, SourceError
 from watcher.http import Http
 
@@ -68,12 +69,24 @@ async def test_those_who_come_first_share_one_token_too() -> None:
 
 
 async def test_those_who_wait_for_a_failing_renewal_share_the_failure() -> None:
-    api = ConnectApi(many(20), scripted_auth=[answer(401, {"error": "invalid_client"})])
-    async with connected(api) as client:
+    clock, api = FakeClock(), ConnectApi(many(20), scripted_auth=[answer(401, {"error": "invalid_client"})])
+    async with connected(api, clock) as client:
         got = await asyncio.gather(*(client.get(f"id-d{each}") for each in range(20)), return_exceptions=True)
         assert {type(each) for each in got} == {SourceError}
         assert len(api.forms) == 1
+        clock.at += REFUSED_FOR
         assert len((await client.list()).records) == 20
+
+
+async def test_refused_credentials_are_not_tried_more_than_once_a_minute_whoever_asks() -> None:
+    clock, api = FakeClock(), ConnectApi(scripted_auth=[answer(401)] * 1_000)
+    async with reading(api, clock) as clients:
+        for _ in range(360):
+            for ask in (clients.deployments.list, clients.drafts.list):
+                with pytest.raises(SourceError):
+                    await ask()
+            clock.at += 10_000
+    assert len(api.forms) <= 61
 
 
 @pytest.mark.parametrize(
@@ -101,14 +114,15 @@ async def test_those_who_wait_for_a_failing_renewal_share_the_failure() -> None:
     ],
 )
 async def test_refusals_of_the_auth_service(given: Answer, kind: Blindness, said: str) -> None:
-    api = ConnectApi(scripted_auth=[given])
-    async with connected(api) as client:
+    clock, api = FakeClock(), ConnectApi(scripted_auth=[given])
+    async with connected(api, clock) as client:
         error = await blind(client.list())
         assert error.kind is kind
         assert said in str(error)
         assert "the auth service" in str(error)
         assert api.requests == []
         assert len(api.forms) == 1
+        clock.at += REFUSED_FOR
         assert (await client.list()).total == 0
 
 

@@ -19,6 +19,9 @@ SKEW: Millis = 60_000
 """A token is renewed this long before it expires, or a tenth of its life, whichever is shorter."""
 DEFAULT_LIFETIME_SECONDS = 600.0
 """Assumed where the grant does not say; a token that dies sooner costs one 401 and one renewal."""
+REFUSED_FOR: Millis = 55_000
+"""How long a refusal of the credentials holds for every source that shares them: more than one request a minute looks
+like an attack. A little less than the minute after which Deployments ask again."""
 CAP = 64 * 1024
 
 _VISIBLE = re.compile(r"[!-~]{1,8192}")
@@ -42,6 +45,7 @@ class Tokens:
         self._turn = asyncio.Lock()
         self._rounds = 0
         self._failure: SourceError | None = None
+        self._refused_until: Millis = 0
 
     async def current(self) -> str:
         """A token that should work. Those who ask while it is renewed share the outcome. Raises SourceError."""
@@ -65,11 +69,15 @@ class Tokens:
 
     async def _renew(self) -> str:
         asked_at = self._env.clock.monotonic()
+        if self._failure is not None and asked_at < self._refused_until:
+            raise self._failure
         self._failure = None
         try:
             grant = await self._granted()
         except SourceError as error:
             self._failure = error
+            if error.kind is Blindness.CREDENTIALS:
+                self._refused_until = asked_at + REFUSED_FOR
             raise
         finally:
             self._rounds += 1
