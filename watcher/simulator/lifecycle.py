@@ -222,9 +222,14 @@ def may_edit(status: str | None) -> Refusal | None:
     return Refusal(code="InvalidJsonInput", words={"detailedErrorMessage": BUSY}) if is_busy(status) else None
 
 
+def reachable(moves: Mapping[str, frozenset[str]], state: object, otherwise: str) -> frozenset[str]:
+    """Where a state leads to. A raw change may have set it to anything; what is no documented state leads `otherwise`."""
+    return moves.get(state, frozenset({otherwise})) if isinstance(state, str) else frozenset({otherwise})
+
+
 def is_busy(status: str | None) -> bool:
     """Whether a ConnectorStaged is in a status that leads nowhere but on. An undocumented one is no obstacle."""
-    return status != "Draft" and "Draft" not in CONNECTOR_MOVES.get(status or "", {"Draft"})
+    return status != "Draft" and "Draft" not in reachable(CONNECTOR_MOVES, status, "Draft")
 
 
 def may_remove(status: str | None, *, in_use: bool) -> Refusal | None:
@@ -241,7 +246,7 @@ def new_repository() -> Course:
 
 def may_preview(previewable: str | None) -> Refusal | None:
     """Why previewable status may not be requested."""
-    free = "pending" in PREVIEW_MOVES.get(previewable or "none", {"pending"})
+    free = "pending" in reachable(PREVIEW_MOVES, previewable, "pending")
     return None if free else Refusal(code="ConnectorStagedPreviewRequestUnderProcess")
 
 
