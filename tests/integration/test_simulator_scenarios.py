@@ -117,6 +117,7 @@ CAUSES = {
     ("ConnectorPublishFailed", "firing"): "Failed",
     ("ConnectorPublishFailed", "resolved"): "Published",
     ("PreviewRefused", "firing"): "preview false",
+    ("PreviewRefused", "resolved"): "preview none",
     ("PreviewCancelled", "firing"): "preview none",
     ("CertificationComment", "firing"): "InCertification",
 }
