@@ -57,6 +57,55 @@ JSON = st.recursive(
     ),
     max_leaves=8,
 )
+RAW = st.binary(max_size=20) | st.sampled_from(
+    [
+        b"",
+        b"[" * 5_000 + b"]" * 5_000,
+        b'{"actions": ' * 2_000 + b"1" + b"}" * 2_000,
+        b'{"x": ' + b"[" * 600 + b"]" * 600 + b"}",
+        b'{"version": ' + b"9" * 5_000 + b', "actions": []}',
+        b'{"version": 18446744073709551616, "actions": [{}]}',
+        b'{"version": 1e308, "actions": [{"action": "redeploy"}]}',
+        b'{"version": 1e999}',
+        b'{"name": "\\ud800"}',
+        b'{"key": "\xff"}',
+        b"\xef\xbb\xbf{}",
+    ]
+)
+"""Bodies that are hardly JSON, or more of it than anybody needs."""
+ODD = (
+    "",
+    " ",
+    "0",
+    "-1",
+    "1.5",
+    "1e9",
+    "9" * 16,
+    "9" * 5_000,
+    "\u0663",
+    "\x00",
+    "\ud7ff",
+    "%",
+    "a b",
+    "true",
+    "null",
+    "createdAt",
+)
+MOMENTS = (
+    "now", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-02-30", "2026-01-01T00:00:00Z", "1e18",
+)  # fmt: skip
+TOKENS = ("", "=", "AAAA", "A" * 48, "\u00e9" * 48, "+/" * 24, "9" * 5_000)
+PARAMETERS = [
+    *("limit", "offset", "sort", "version", "deploymentType", "integrationTypes", "isPrivate", "private", "text", "id"),
+    *("key", "creator.company", "applicationName", "nobody knows"),
+]
+QUERIES = st.lists(
+    st.tuples(st.sampled_from(PARAMETERS), st.sampled_from(ODD))
+    | st.tuples(st.sampled_from(["startDate", "endDate"]), st.sampled_from(MOMENTS))
+    | st.tuples(st.just("pageToken"), st.sampled_from(TOKENS)),
+    max_size=4,
+).filter(lambda query: sum(len(value) for _, value in query) < 6_000)  # what is longer is no line of HTTP to the server
+"""Query parameters, known and not, with values that fit few of them."""
 POSTS = [endpoint for endpoint in TABLE.endpoints if endpoint.startswith("POST")]
 
 

@@ -278,6 +278,53 @@ async def test_a_policy_is_kept(shop: Shop) -> None:
     assert (await shop.good("GET", "/connectors/key=mine"))["key"] == "mine"
 
 
+async def test_who_has_an_api_client_made_needs_the_scope_for_it(shop: Shop) -> None:
+    fields: dict[str, Any] = {
+        "configurations": [{"applicationName": "web", "applicationType": "service"}],
+        "globalConfiguration": None,
+    }
+    shop.simulator.create_connectors(key="asks", apiClient={"scopes": ["view_orders"]}, **fields)
+    shop.simulator.create_connectors(key="does-not", apiClient=None, **fields)
+    for scopes, key, expected in (
+        ("manage_project:shop", "does-not", 201),
+        ("manage_project:shop", "asks", 403),
+        ("manage_project:shop manage_api_clients:other", "asks", 403),
+        ("manage_project:shop manage_api_clients:shop", "asks", 201),
+    ):
+        client = Client(id="id", secret="secret", scopes=tuple(scopes.split()))
+        shop.simulator.tokens.access = Access(clients=(client,))
+        shop.token = (await shop.token_for())["access_token"]
+        wanted = {"connector": {"key": key}, "configurations": [{"applicationName": "web"}], "region": "us-east-2.aws"}
+        status, body = await shop.ask("POST", "/shop/deployments", wanted)
+        assert (status, "apiClient" in body) == (expected, (key, status) == ("asks", 201)), scopes
+
+
+async def test_a_draft_can_be_for_some_clients_only(shop: Shop) -> None:
+    world = shop.simulator.world
+    await shop.good("POST", "/_sim/drafts", {"key": "theirs", "visible_to": ["other"]})
+    await shop.good("POST", "/_sim/drafts", {"key": "mine", "visible_to": ["id"]})
+    await shop.good("POST", "/_sim/drafts", {"key": "ours"})
+    theirs = world.draft_by_key("theirs")
+    shop.token = (await shop.token_for())["access_token"]
+
+    async def listed() -> list[str]:
+        return [one["key"] for one in (await shop.good("GET", "/connectors/drafts"))["results"]]
+
+    assert await listed() == ["mine", "ours"]
+    update = {"version": 1, "actions": [{"action": "setName", "name": "x"}]}
+    for path in ("/connectors/drafts/key=theirs", f"/connectors/drafts/{theirs.id}"):
+        for method, body in (("GET", None), ("POST", update), ("DELETE", None)):
+            assert (await shop.ask(method, path, body))[0] == 404, method
+    assert (await shop.good("GET", "/connectors/drafts/key=mine"))["key"] == "mine"
+    await shop.good("POST", f"/_sim/drafts/{theirs.id}", {"visible_to": []})
+    assert await listed() == ["theirs", "mine", "ours"]
+    assert world.draft_by_key("theirs") == theirs, "it was made known, not changed"
+    assert (await shop.ask("DELETE", "/connectors/drafts/key=theirs"))[0] == 200
+    for wrong in ("id", [1]):
+        status, _ = await shop.ask("POST", "/_sim/drafts", {"visible_to": wrong})
+        assert status == 400
+
+
 async def test_the_codes_that_no_request_leads_to_are_answers_of_faults(shop: Shop) -> None:
     for code in ("General", "BadGateway"):
         status = OFFICIAL[code].status

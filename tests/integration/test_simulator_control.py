@@ -82,6 +82,17 @@ async def test_a_plan_decides_what_a_request_comes_to(client: aiohttp.ClientSess
     assert found["details"]["build"]["report"]["entries"][0]["message"] == "no space left"
 
 
+async def test_a_rollback_is_asked_for_here(client: aiohttp.ClientSession, running: Simulator) -> None:
+    (made,) = running.create("a-shop", key="tax", connector="tax-calculation")
+    rolled = await ask(client, "POST", "/_sim/rollback", {"project": "a-shop", "key": "tax", "revision": 1}, 201)
+    assert (rolled["id"], rolled["status"], rolled["rollbackRevision"]) == (made["id"], "Queued", 1)
+    running.advance(100_000)
+    wrong = {"project": "a-shop", "key": "tax", "revision": 99}
+    assert code(await ask(client, "POST", "/_sim/rollback", wrong, 400)) == "DeploymentRollbackNotAllowed"
+    assert code(await ask(client, "POST", "/_sim/rollback", {"key": "tax"}, 404)) == "ResourceNotFound"
+    assert "revision" in why(await ask(client, "POST", "/_sim/rollback", {"key": "tax", "revision": 0}, 400))
+
+
 @pytest.mark.parametrize(
     ("plan", "said"),
     [

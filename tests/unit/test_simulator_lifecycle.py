@@ -8,20 +8,23 @@ from typing import Any
 
 import pytest
 
+from tests.facts.table import TABLE
 from tests.unit.simulated import DURATIONS, START, HandClock
 from watcher.simulator import lifecycle
-from watcher.simulator.facts import CONNECTOR_STATUSES, DEPLOYMENT_STATUSES, PREVIEWABLE
 from watcher.simulator.lifecycle import (
     CONNECTOR_MOVES,
+    CONNECTOR_STAGED,
     DEPLOYMENT_MOVES,
     GONE,
     PREVIEW_MOVES,
     RESULTS,
     Course,
+    Fields,
     Move,
     Outcome,
     Refusal,
     deploy,
+    is_lawful,
     may_edit,
     may_preview,
     may_publish,
@@ -35,6 +38,10 @@ from watcher.simulator.lifecycle import (
 )
 from watcher.simulator.progress import Plans, Progress
 from watcher.simulator.tempo import Tempo
+
+DEPLOYMENT_STATUSES = TABLE.enums["DeploymentStatus"]
+CONNECTOR_STATUSES = TABLE.enums["ConnectorStatus"]
+PREVIEWABLE = TABLE.enums["IsPreviewable"]
 
 
 def test_the_module_needs_the_standard_library_only() -> None:
@@ -80,10 +87,31 @@ def test_every_documented_status_has_its_moves() -> None:
 @pytest.mark.parametrize("status", CONNECTOR_STATUSES)
 def test_a_draft_may_be_changed_unless_it_is_processing(status: str) -> None:
     assert (may_edit(status) is None) is (status != "Processing")
-    assert (may_remove(status, in_use=False) is None) is (status != "Processing")
-    refusal = may_remove(status, in_use=True)
+    assert (may_remove(status) is None) is (status != "Processing")
+    refusal = may_remove(status, ["Deployed"])
     assert refusal is not None
     assert refusal.code == "InvalidPathParam"
+
+
+@pytest.mark.parametrize("status", [*DEPLOYMENT_STATUSES, "Paused", None])
+def test_a_draft_may_be_deleted_once_nothing_of_it_runs(status: str | None) -> None:
+    assert (may_remove("Published", ["Draft", status]) is None) is (status in {"Draft", "Failed"})
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "lawful"),
+    [
+        ({"status": "Draft"}, {"status": "Processing"}, True),
+        ({"status": "Draft"}, {"status": "Published"}, False),
+        ({"status": "Draft", "isPreviewable": "none"}, {"status": "Draft", "isPreviewable": "true"}, False),
+        ({"status": "Draft", "isPreviewable": "none"}, {"status": "Draft", "isPreviewable": "pending"}, True),
+        ({"status": "Published"}, {"name": "Another"}, True),
+        ({"status": ["odd"]}, {"status": "Processing"}, True),
+        ({"status": "Paused"}, {"status": "Processing"}, True),
+    ],
+)
+def test_a_move_is_lawful_where_the_tables_have_it(before: Fields, changes: Fields, lawful: bool) -> None:
+    assert is_lawful(CONNECTOR_STAGED, before, changes) is lawful
 
 
 @pytest.mark.parametrize(
@@ -98,6 +126,9 @@ def test_a_draft_may_be_changed_unless_it_is_processing(status: str) -> None:
         ("ReadyForCertification", True, False, "ConnectorStagedInCertification"),
         ("InCertification", True, False, "ConnectorStagedInCertification"),
         ("InCertification", False, False, None),
+        ("Processing", False, False, "InvalidJsonInput"),
+        ("Processing", True, True, "InvalidJsonInput"),
+        ("Paused", True, False, None),
     ],
 )
 def test_what_may_be_published(status: str, certification: bool, certified: bool, code: str | None) -> None:

@@ -262,6 +262,51 @@ def test_every_success_leaves_a_revision_and_nothing_else_does(moved: Moved) -> 
     assert [number for number, _, _ in revisions(moved)] == [9, 3]
 
 
+def rolled_back(moved: Moved, number: int | None = None) -> dict[str, Any]:
+    return moved.world.request_rollback("shop", ("key", "k1"), number).payload
+
+
+def test_a_rollback_is_a_new_attempt_that_is_made_of_a_revision(moved: Moved) -> None:
+    moved.published(repository={"url": "https://x/gift-cards", "tag": "1"})
+    good = moved.deploy(connector="mine", configurations=[app(standard="LOG_LEVEL")])
+    moved.wait(1000)
+    moved.change(action="setRepository", tag="2")
+    moved.change(action="publish", certification=False)
+    moved.wait(1000)
+    moved.plan("deploy", "Failed")
+    other = {"applicationName": "gift-card-service", "standardConfiguration": [{"key": "LOG_LEVEL", "value": "y"}]}
+    bad = moved.redeploy(updateConnector=True, configurationValues=[other])
+    assert bad["applications"][0]["standardConfiguration"] == other["standardConfiguration"]
+    moved.wait(1000)
+    made = rolled_back(moved)
+    assert (made["status"], made["rollbackRevision"]) == ("Queued", 3)
+    assert made["details"]["build"]["id"] not in {one["details"]["build"]["id"] for one in (good, bad)}
+    assert (made["connector"], bad["connector"]["version"]) == (good["connector"], 2)
+    assert made["applications"][0]["standardConfiguration"] == [{"key": "LOG_LEVEL", "value": "x"}]
+    moved.wait(5)
+    assert moved.status() == "Deploying"
+    moved.wait(60)
+    assert (moved.status(), [number for number, _, _ in revisions(moved)]) == ("Deployed", [9, 3])
+    assert rolled_back(moved)["rollbackRevision"] == 3
+    moved.wait(1000)
+    assert rolled_back(moved, 9)["rollbackRevision"] == 9
+    moved.wait(1000)
+    assert "rollbackRevision" not in moved.redeploy()
+
+
+def test_a_rollback_needs_a_revision_and_a_deployment_at_rest(moved: Moved) -> None:
+    moved.deploy()
+    with pytest.raises(ApiError) as busy:
+        rolled_back(moved)
+    assert codes(busy) == ["DeploymentInvalidStatusTransition"]
+    moved.wait(1000)
+    for number in (None, 2):
+        with pytest.raises(ApiError) as refusal:
+            rolled_back(moved, number)
+        assert codes(refusal) == ["DeploymentRollbackNotAllowed"]
+    assert moved.status() == "Deployed"
+
+
 def test_raw_deployments_have_had_their_success(moved: Moved) -> None:
     made = moved.world.create(["shop"], 1, {"key": "k1"})[0]
     assert [number for number, _, _ in revisions(moved)] == [1]

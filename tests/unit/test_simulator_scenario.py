@@ -63,10 +63,10 @@ at = "2s"
 set_where = { where = { project = "b-shop", deployedRegion = "r", status = "s", type = "t", connector = "c" }, limit = 2, over = "1m", status = "Failed" }
 [[steps]]
 at = "3s"
-draft = { key = "draft", name = "A Draft" }
+draft = { key = "draft", name = "A Draft", visible_to = ["i"] }
 [[steps]]
 at = "4s"
-set_draft = { key = "draft", isPreviewable = "pending" }
+set_draft = { key = "draft", isPreviewable = "pending", nulls = ["previewableReport"] }
 [[steps]]
 at = "5s"
 edit = { key = "draft", actions = [{ action = "setName", name = "x" }] }
@@ -97,6 +97,9 @@ redeploy = { key = "two", project = "a-shop", updateConnector = true, skipScript
 [[steps]]
 at = "14s"
 redeploy = { where = { type = "sandbox" }, limit = 5, over = "2m" }
+[[steps]]
+at = "14s"
+rollback = { key = "two", revision = 3 }
 [[steps]]
 at = "15s"
 undeploy = { key = "one" }

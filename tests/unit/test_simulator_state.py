@@ -8,6 +8,7 @@ from tests.unit.simulated import HandClock, codes
 from watcher.simulator import ApiError
 from watcher.simulator.auth import Access, Client, Tokens, credentials, grant
 from watcher.simulator.chance import Chance
+from watcher.simulator.lifecycle import Move
 from watcher.simulator.listing import Query, page
 from watcher.simulator.state import World
 
@@ -143,7 +144,7 @@ def test_an_unknown_connector_is_refused(world: World) -> None:
 
 def test_deployments_are_chosen_by_what_they_are(world: World) -> None:
     aws = {"deployedRegion": "us-east-2.aws", "connector": "gift-cards"}
-    first, second = world.create(["a", "b"], 2, aws)
+    world.create(["a", "b"], 2, aws)
     world.create(["a"], 1, {"connector": "gift-cards", "type": "preview"})
     world.create(["a"], 1, {"connector": "tax-calculation", "status": "Failed"})
     for where, expected in (
@@ -154,11 +155,50 @@ def test_deployments_are_chosen_by_what_they_are(world: World) -> None:
         ({"status": "Failed", "connector": "gift-cards"}, 0),
     ):
         assert len([*world.where(where)]) == expected, where
-    assert world.update_where({"deployedRegion": "us-east-2.aws"}, {"status": "Failed"}, 1) == 1
-    assert [world.by_id(one.id).status for one in (first, second)] == ["Failed", "Deployed"]
-    assert world.update_where({"deployedRegion": "us-east-2.aws"}, {"status": "Failed"}) == 2
     with pytest.raises(ApiError, match="400"):
         world.where({"color": "red"})
+
+
+def test_a_course_makes_no_move_that_is_not_lawful(world: World) -> None:
+    (made,) = world.create(["a"], 1, {"status": "Draft"})
+    draft = world.create_drafts(1, {"key": "mine"})[0]
+    world.progress.begin(
+        ("deployment", made.id), [Move(after=0, changes={"status": "Deployed"}), Move(after=0, gone=True)]
+    )
+    world.progress.begin(("publish", draft.id), [Move(after=0, changes={"status": "Published"})])
+    world.progress.begin(("preview", draft.id), [Move(after=0, changes={"isPreviewable": "true"})])
+    world.catch_up()
+    assert (world.by_id(made.id), world.draft_by_key("mine")) == (made, draft)
+
+
+def test_a_failed_deployment_does_not_keep_a_draft_from_being_deleted(world: World) -> None:
+    draft = world.create_drafts(1, {"key": "mine", "status": "Published"})[0]
+    (made,) = world.create(["a"], 1, {"connector": "mine"})
+    with pytest.raises(ApiError, match="400"):
+        world.request_draft_delete(("id", draft.id))
+    world.update(made.id, {"status": "Failed"})
+    world.request_draft_delete(("id", draft.id))
+    assert draft.id not in world.connectors()
+
+
+def test_a_field_can_be_there_and_be_null(world: World) -> None:
+    draft = world.create_drafts(1, {"key": "mine", "nulls": ["publishingReport"]})[0]
+    assert draft.payload["publishingReport"] is None
+    changed = world.update_draft(draft.id, {"name": "New", "nulls": ["previewableReport"]}).payload
+    assert (changed["publishingReport"], changed["previewableReport"]) == (None, None)
+    update = {"version": changed["version"], "actions": [{"action": "setName", "name": "Newer"}]}
+    asked = world.request_draft_update(("id", draft.id), update).payload
+    assert (asked["name"], asked["publishingReport"]) == ("Newer", None)
+    assert "publishingReport" not in world.update_draft(draft.id, {"publishingReport": None}).payload
+    connector = world.create_connectors(1, {"key": "theirs", "nulls": ["supportedRegions"]})[0]
+    assert connector.payload["supportedRegions"] is None
+    assert world.update_connector(connector.id, {"nulls": ["certified"]}).payload["certified"] is None
+    (made,) = world.create(["a"], 1, {"connector": "theirs", "nulls": ["details", "key", "deployedRegion"]})
+    assert (made.payload["details"], made.payload["key"], made.key) == (None, None, None)
+    assert world.update(made.id, {"nulls": ["status"]}).payload["status"] is None
+    for wrong in (["status", "id"], "status", [1], ["name"]):
+        with pytest.raises(ApiError, match="400"):
+            world.update_draft(draft.id, {"name": "x", "nulls": wrong})
 
 
 def test_raw_deployments_run_what_is_published_by_then(world: World) -> None:

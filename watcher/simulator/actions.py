@@ -15,10 +15,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from watcher.simulator.catalogue import AppType
 from watcher.simulator.errors import invalid_json
+from watcher.simulator.facts import IntegrationType
 from watcher.simulator.lifecycle import Refusal, new_repository
 from watcher.simulator.payload import apps_of, items
 from watcher.simulator.repository import specification, unreadable
-from watcher.simulator.wanted import ApplicationName, Body, IntegrationType, ProjectIdentifier, Text
+from watcher.simulator.wanted import ApplicationName, Body, ProjectIdentifier, Text
 
 Payload: TypeAlias = dict[str, Any]
 Arguments: TypeAlias = Mapping[str, Any]

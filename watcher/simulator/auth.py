@@ -49,11 +49,19 @@ class Access:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a token is good for, and until when. Without `limits` it is good for everything, whatever its scope says."""
+    """What a token is good for, and until when. Without `limits` it is good for everything, whatever its scope says.
+
+    `client` is the id of the API client that it was issued to.
+    """
 
     expiry: int
     scope: str
     limits: frozenset[str] | None = None
+    client: str = ""
+
+    def covers(self, need: str, project: str | None) -> bool:
+        """Whether it is good for a request that needs a scope, of that project or, without one, of any."""
+        return self.limits is None or any(covers(scope, need, project) for scope in self.limits)
 
     @property
     def projects(self) -> frozenset[str]:
@@ -72,12 +80,12 @@ class Tokens:
     access: Access = field(default_factory=Access)
     _grants: dict[str, Grant] = field(default_factory=dict)
 
-    def issue(self, scope: str = DEFAULT_SCOPE, limits: frozenset[str] | None = None) -> str:
+    def issue(self, scope: str = DEFAULT_SCOPE, limits: frozenset[str] | None = None, client: str = "") -> str:
         """A new token."""
         now = self.clock.now()
         self._grants = {token: grant for token, grant in self._grants.items() if grant.expiry > now}
         token = self.chance.letters(32)
-        self._grants[token] = Grant(expiry=now + self.lifetime, scope=scope, limits=limits)
+        self._grants[token] = Grant(expiry=now + self.lifetime, scope=scope, limits=limits, client=client)
         return token
 
     def require(self, authorization: str | None) -> Grant:
@@ -98,7 +106,7 @@ class Tokens:
         known = self.access.projects
         if project is not None and known is not None and project not in known:
             raise refused("AuthorizationError")
-        if grant.limits is not None and not any(covers(scope, need, project) for scope in grant.limits):
+        if not grant.covers(need, project):
             raise refused("AuthorizationError")
 
     def revoke(self) -> int:
@@ -141,7 +149,7 @@ def grant(
     wanted = str(form.get("scope") or "")
     scope, limits = limited(tokens.access, given, wanted) if tokens.access.clients else believed(wanted, projects)
     return {
-        "access_token": tokens.issue(scope, limits),
+        "access_token": tokens.issue(scope, limits, given[0]),
         "token_type": "Bearer",
         "expires_in": tokens.lifetime // 1000 if tokens.lifetime % 1000 == 0 else tokens.lifetime / 1000,
         "scope": scope,
@@ -178,6 +186,12 @@ def no_client() -> ApiError:
 
 
 async def form_of(request: web.Request) -> MultiMapping[Any]:
-    """The parameters of a token request: in the body, or in the query as the published request collection has them."""
-    posted = await request.post()
+    """The parameters of a token request: in the body, or in the query as the published request collection has them.
+
+    Raises ApiError 400 invalid_request where the body is no form.
+    """
+    try:
+        posted = await request.post()
+    except (ValueError, LookupError):  # bytes that are no text, parts that are none, a charset nobody knows
+        raise auth_refusal(400, "invalid_request", "Invalid request body") from None
     return posted if "grant_type" in posted else request.query

@@ -14,7 +14,7 @@ from watcher.simulator.chance import Chance
 from watcher.simulator.clock import Clock
 from watcher.simulator.errors import ApiError, duplicate_field, invalid_json, not_found
 from watcher.simulator.lifecycle import Durations
-from watcher.simulator.payload import Payload, apps_of, items, merged
+from watcher.simulator.payload import NULL, Payload, apps_of, items, merged
 from watcher.simulator.progress import Plans, Progress
 from watcher.simulator.resource import Resource, Shelf, resource
 from watcher.simulator.tempo import Tempo
@@ -41,7 +41,8 @@ class Source:
 class Connectors:
     """What there is to deploy, and the time in which it changes.
 
-    `transitions` counts the status changes applied so far. Connectors in `unlisted` are not found by a search.
+    `transitions` counts the status changes applied so far. Connectors in `unlisted` are not found by a search. Of drafts in
+    `audiences` only those API clients know.
     """
 
     chance: Chance
@@ -49,6 +50,7 @@ class Connectors:
     tempo: InitVar[Tempo | None] = None
     durations: Durations = field(default_factory=Durations)
     unlisted: set[str] = field(default_factory=set)
+    audiences: dict[str, frozenset[str]] = field(default_factory=dict)
     transitions: int = 0
     progress: Progress = field(init=False)
     plans: Plans = field(default_factory=Plans)
@@ -80,28 +82,48 @@ class Connectors:
         """One ConnectorStaged. Raises ApiError 404."""
         return self.draft(("key", key))
 
+    def seen(self, ref: Reference, client: str) -> Resource:
+        """One ConnectorStaged, if that API client may know of it. Raises ApiError 404."""
+        found = self.draft(ref)
+        return one_of(found if self.is_seen(found.id, client) else None, STAGED, ref)
+
+    def is_seen(self, draft_id: str, client: str) -> bool:
+        """Whether an API client may know of a ConnectorStaged: anyone, unless it was made for some."""
+        audience = self.audiences.get(draft_id)
+        return not audience or client in audience
+
     def create_drafts(self, count: int, fields: Mapping[str, Any]) -> list[Resource]:
-        """Add `count` ConnectorStaged; fields and keys as with Deployments, `connector` names one of the catalogue."""
+        """Add `count` ConnectorStaged; fields and keys as with Deployments, `connector` names one of the catalogue.
+
+        `visible_to` lists the ids of the API clients that know of them, without which all do.
+        """
+        audience, fields = addressees(fields)
         made = []
         for key, connector, own in self._named(self.staged, count, fields):
             made_up = staged.catalogue_draft(self.id_for(self.staged, key), BY_KEY[connector], key)
             made.append(self.add_draft(merged({**made_up, **published_ones(own)}, own, self.clock.now())))
+            if audience:
+                self.audiences[made[-1].id] = audience
         return made
 
     def update_draft(self, draft_id: str, fields: Mapping[str, Any]) -> Resource:
-        """Replace top-level fields of a ConnectorStaged."""
+        """Replace top-level fields of a ConnectorStaged; who it is `visible_to` is none of them, and changes alone."""
         old = self.draft(("id", draft_id))
+        audience, fields = addressees(fields)
         changed = without_identity(fields, {"id": old.id})
         refuse_taken_key(self.staged, changed, old)
         for name, course in (("status", "publish"), ("isPreviewable", "preview")):
             if name in changed:
                 self.progress.cancel((course, old.id))
-        return self.alter_draft(old, changed, self.clock.now())
+        if audience is not None:
+            self.audiences[old.id] = audience
+        return self.alter_draft(old, changed, self.clock.now()) if changed or audience is None else old
 
     def delete_draft(self, draft_id: str) -> Resource:
         """Remove a ConnectorStaged and its Connector at once."""
         gone = self.draft(("id", draft_id))
         self.staged.drop(gone)
+        self.audiences.pop(gone.id, None)
         for course in ("publish", "preview"):
             self.progress.cancel((course, gone.id))
         if gone.id in self.published.by_id:
@@ -251,8 +273,28 @@ def published_ones(fields: Mapping[str, Any]) -> Payload:
 
 def without_identity(fields: Mapping[str, Any], identity: Mapping[str, str]) -> dict[str, Any]:
     """The fields that may be changed. Raises ApiError 400 where others would be."""
+    fields = nulled(fields)
     refuse_identity(fields, identity)
     return {name: value for name, value in fields.items() if name not in IDENTITY}
+
+
+def addressees(fields: Mapping[str, Any]) -> tuple[frozenset[str] | None, Mapping[str, Any]]:
+    """Who a ConnectorStaged is visible to, where that is said, and its other fields. Raises ApiError 400."""
+    if "visible_to" not in fields:
+        return None, fields
+    named = fields["visible_to"]
+    if not isinstance(named, list | tuple) or not all(isinstance(one, str) for one in named):
+        raise invalid_json("visible_to is a list of the ids of API clients")
+    return frozenset(named), {name: value for name, value in fields.items() if name != "visible_to"}
+
+
+def nulled(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields, with those that `nulls` names set to null. Raises ApiError 400 where that is no list of others."""
+    named = fields.get("nulls", ())
+    others = {name: value for name, value in fields.items() if name != "nulls"}
+    if not isinstance(named, list | tuple) or not all(isinstance(name, str) for name in named) or others.keys() & named:
+        raise invalid_json("nulls are the names of fields that are set to null and to nothing else")
+    return {**others, **dict.fromkeys(named, NULL)}
 
 
 def refuse_identity(fields: Mapping[str, Any], identity: Mapping[str, str]) -> None:

@@ -194,6 +194,7 @@ NEEDS: Mapping[str, Callable[[Cast, Any], Iterator[str]]] = {
     "deploy": deploy,
     "redeploy": there,
     "undeploy": undeploy,
+    "rollback": there,
     "draft": draft,
     "set_draft": draft_there,
     "delete_draft": delete_draft,

@@ -41,10 +41,12 @@ class Found:
     staged: bool
 
 
-def request_deploy(stock: Stock, project: str, draft: Mapping[str, Any]) -> Resource:
-    """Create a Deployment. Raises ApiError."""
+def request_deploy(stock: Stock, project: str, draft: Mapping[str, Any], *, clients: bool = True) -> Resource:
+    """Create a Deployment; `clients` says whether the request may have an API Client made. Raises ApiError."""
     wanted = read(draft, DeploymentDraft)
     found = referenced(stock, project, wanted.connector)
+    if isinstance(found.payload.get("apiClient"), dict) and not clients:
+        raise refused("AuthorizationError")
     kind = wanted.type or ("preview" if found.staged else "sandbox")
     for refusal in unfit(stock, project, found, kind, wanted.region):
         raise refusal
@@ -89,6 +91,23 @@ def request_undeploy(stock: Stock, project: str, ref: Reference, version: int | 
     outcome = stock.plans.take("undeploy", names_of(old))
     course = lifecycle.undeploy(build_of(payload), stock.durations, outcome, application=first_application(payload))
     return start(stock, old, {}, course)
+
+
+def request_rollback(stock: Stock, project: str, ref: Reference, number: int | None = None) -> Resource:
+    """Deploy a Deployment again as a revision of it was, by default its last good one. Raises ApiError.
+
+    Public is that this makes a new version of the Deployment and deploys it, the name of the field that tells, and the
+    code of the refusal. How the API is asked for it is not public, so it has no endpoint: scenarios and the control API
+    ask. Which status allows it is not public either; it is a deployment again, so those are the same.
+    """
+    old = stock.deployment(project, ref)
+    refuse_any([lifecycle.may_redeploy(old.status)])
+    wanted = stock.revisions.before(old, number)
+    if wanted is None:
+        cause = "there is no earlier revision" if number is None else f"there is no revision {number}"
+        raise refused("DeploymentRollbackNotAllowed", reference=worded(ref), cause=cause)
+    payload = {**old.payload, **wanted.made_of, "rollbackRevision": wanted.number}
+    return begin(stock, project, old, payload, skip_scripts=False)
 
 
 # ── creating ─────────────────────────────────────────────────────────────────
@@ -174,6 +193,7 @@ def again(stock: Stock, old: Resource, payload: Payload, ref: Reference, action:
         "connector": connector or shown,
         **global_values(connector, values, payload.get("globalConfiguration")),
         "applications": applications(stock, connector, wanted, known),
+        "rollbackRevision": None,
     }
     return begin(stock, old.project, old, changed, skip_scripts=bool(action.skip_scripts))
 
@@ -186,7 +206,7 @@ def latest(stock: Stock, old: Resource, ref: Reference) -> Payload:
     cause = ""
     if found is None:
         cause = "Connector not found"
-    elif staged and payload.get("isPreviewable") != "true":
+    elif staged and not lifecycle.is_previewable(payload.get("isPreviewable")):
         cause = "ConnectorStaged is not previewable"
     elif elsewhere(payload, old.region):
         cause = f"Region {old.region} is not supported"

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from watcher.simulator import bodies, slack
 from watcher.simulator.bodies import Body
 from watcher.simulator.clock import http_date
-from watcher.simulator.errors import ApiError, default_body, error_response, json_response
+from watcher.simulator.errors import ApiError, default_body, error_response, invalid_json, json_response
 from watcher.simulator.faults import Fault
 from watcher.simulator.journal import ENTRY
 from watcher.simulator.simulation import SIMULATOR, Simulator
@@ -32,7 +32,8 @@ async def door(request: web.Request, handler: Answerer) -> web.StreamResponse:
     if request.path.startswith(CONTROL):
         return dated(simulator, await answered(request, handler))
     entry = request[ENTRY] = simulator.journal.open(request)
-    await request.read()
+    with suppress(web.RequestPayloadError):  # whoever needs the body finds out
+        await request.read()
     entry.fault, fault = simulator.faults.meet(request.path, request.method)
     if fault is None:
         response, body = await answered(request, handler), None
@@ -54,12 +55,16 @@ def dated(simulator: Simulator, response: web.Response) -> web.Response:
     return response
 
 
-async def answered(request: web.Request, handler: Answerer) -> web.Response:
+async def answered(request: web.Request, usual: Answerer) -> web.Response:
     """The usual answer; refusals become error bodies."""
     try:
-        response = await handler(request)
+        response = await usual(request)
     except ApiError as error:
         return error_response(error)
+    except web.RequestPayloadError as error:
+        refusal = error_response(invalid_json(str(error)))
+        refusal.force_close()  # where the next request would begin is unknown
+        return refusal
     except web.HTTPException as error:
         return json_response(default_body(error.status), error.status)
     if not isinstance(response, web.Response):
@@ -68,17 +73,17 @@ async def answered(request: web.Request, handler: Answerer) -> web.Response:
 
 
 async def afflicted(
-    simulator: Simulator, fault: Fault, request: web.Request, handler: Answerer
+    simulator: Simulator, fault: Fault, request: web.Request, usual: Answerer
 ) -> tuple[web.Response, Body | None]:
     """The answer of a request that met a fault, and its body where that has to be sent piece by piece."""
-    early = await answered(request, handler) if fault.after_accept else None
+    early = await answered(request, usual) if fault.after_accept else None
     strike(simulator, fault)
     await simulator.clock.sleep(round(fault.delay * 1000))
     body = brought(simulator, fault)
     if fault.answers or fault.reset:
         response = own_answer(fault, request.path, pieces=body is not None)
     else:
-        response = early or await answered(request, handler)
+        response = early or await answered(request, usual)
     if fault.retry_after is not None:
         response.headers["Retry-After"] = str(fault.retry_after)
     if body is not None and body.encoding is not None:

@@ -28,7 +28,7 @@ def read_offset(value: Any) -> int:
 def signed(value: Any) -> int | None:
     """The milliseconds that `value` means, if any."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return round(value * 1000) if isfinite(value) else None
+        return round(value * 1000) if isfinite(value) and abs(value) <= CENTURY else None
     sign, text = (-1, value[1:]) if isinstance(value, str) and value.startswith("-") else (1, value)
     try:
         return sign * read_moment(text)

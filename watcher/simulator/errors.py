@@ -78,6 +78,9 @@ OFFICIAL: Mapping[str, Kind] = {
         message="Deployments to production are disabled for this Project."
         " Please contact support to enable production deployments."
     ),
+    "DeploymentRollbackNotAllowed": Kind(
+        message="Deployment with {reference} cannot be rolled back: {cause}"  # the code is public, its message is not
+    ),
     "DeploymentUnknownApplicationConfiguration": Kind(
         message="Deployment does not require configuration for application named '{application}'."
     ),
@@ -185,11 +188,6 @@ def auth_refusal(status: int, code: str, message: str) -> ApiError:
 def not_found(resource: str, reference: str) -> ApiError:
     """The wording of the official ResourceNotFound type; `reference` is `id=…` or `key=…`."""
     return refused("ResourceNotFound", resource=resource, reference=reference)
-
-
-def deployment_not_found(reference: str) -> ApiError:
-    """There is no such Deployment, or not in that project."""
-    return not_found("Deployment", reference)
 
 
 def invalid_query(why: str) -> ApiError:

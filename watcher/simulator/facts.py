@@ -1,24 +1,15 @@
-"""The words and bounds of the official description of the Connect API. Nothing here was invented."""
+"""The words and bounds of the official description of the Connect API.
+
+One is not in it: that `manage_project` does not include `manage_api_clients` stands in the description of API Clients.
+"""
 
 import re
 from collections.abc import Mapping
+from typing import Literal, TypeAlias, get_args
 
-DEPLOYMENT_STATUSES = ("Draft", "Queued", "Deploying", "Deployed", "Failed", "Undeploying", "UndeployFailed")
-DEPLOYMENT_TYPES = ("preview", "sandbox", "production")
-CONNECTOR_STATUSES = ("Draft", "Processing", "ReadyForCertification", "InCertification", "Published", "Failed")
-PREVIEWABLE = ("true", "false", "pending", "none")
-"""`isPreviewable` is a text, not a truth value."""
-
-REPORT_ENTRY_TYPES = ("Information", "Warning", "Error")
-APPLICATION_TYPES = (
-    "service",
-    "event",
-    "job",
-    "merchant-center-custom-application",
-    "merchant-center-custom-view",
-    "assets",
-)
-INTEGRATION_TYPES = (
+DeploymentType: TypeAlias = Literal["preview", "sandbox", "production"]
+DEPLOYMENT_TYPES: tuple[str, ...] = get_args(DeploymentType)
+IntegrationType: TypeAlias = Literal[
     "tax",
     "marketplace",
     "oms",
@@ -33,7 +24,8 @@ INTEGRATION_TYPES = (
     "shipping",
     "giftcard",
     "other",
-)
+]
+INTEGRATION_TYPES: tuple[str, ...] = get_args(IntegrationType)
 
 REGIONS = ("europe-west1.gcp", "us-central1.gcp", "australia-southeast1.gcp", "us-east-2.aws", "eu-central-1.aws")
 """The regions of today. There have been others, so a value outside the list is no error in itself."""
@@ -52,7 +44,7 @@ MAX_OFFSET = 10_000
 KEY = re.compile(r"[A-Za-z0-9_-]{2,256}")
 ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 PROJECT_IDENTIFIER = re.compile(r"[a-zA-Z0-9\-_.]+:[a-zA-Z0-9\-_]{2,36}")
-"""`{region}:{projectKey}`."""
+"""`{region}:{projectKey}`, as `privateProjects` has it."""
 
 SCOPES: Mapping[str, tuple[str, ...]] = {
     "view_connectors": ("manage_project", "manage_connectors", "view_connectors"),
@@ -63,8 +55,13 @@ SCOPES: Mapping[str, tuple[str, ...]] = {
         "view_connectors_deployments",
     ),
     "manage_connectors_deployments": ("manage_project", "manage_connectors_deployments"),
+    "manage_api_clients": ("manage_api_clients",),
 }
-"""What an endpoint needs, and the scopes (each followed by `:{projectKey}`) any one of which is enough."""
+"""What a request needs, and the scopes (each followed by `:{projectKey}`) any one of which is enough.
+
+The last is needed too where a Deployment is created whose Connector has an API Client generated; it is the one thing that
+`manage_project` does not include.
+"""
 
 
 def is_aws(region: str) -> bool:

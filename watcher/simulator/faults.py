@@ -14,8 +14,11 @@ from watcher.simulator.bodies import SMALLEST_PAGE
 from watcher.simulator.duration import read_offset
 
 Status = Annotated[int, Meta(ge=100, le=599)]
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Size = Annotated[int, Meta(ge=1, le=1 << 40)]
+HeaderName = Annotated[str, Meta(pattern=r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")]
+HeaderText = Annotated[str, Meta(pattern=r"\A[^\x00-\x08\x0a-\x1f\x7f]*\Z")]
+"""What a header can hold; anything else would be another header."""
 
 BODIES = ("body", "body_base64", "garbage", "gzip_bomb", "huge_page")
 """The ways to bring a body of one's own."""
@@ -41,7 +44,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     path: Annotated[str, Meta(min_length=1)]
     method: Annotated[str, Meta(pattern="^[A-Z]+$")] | None = None
     status: Status | None = None
-    retry_after: int | str | None = None
+    retry_after: int | HeaderText | None = None
     delay: Seconds = 0
     body: Any | UnsetType = UNSET
     body_base64: str | UnsetType = UNSET
@@ -49,9 +52,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     gzip_bomb: Size | None = None
     huge_page: Annotated[int, Meta(ge=SMALLEST_PAGE, le=1 << 40)] | None = None
     count: Annotated[int, Meta(ge=1)] | None = None
-    headers: dict[str, str] = {}
-    content_type: str | None = None
-    drip: Annotated[float, Meta(gt=0)] | None = None
+    headers: dict[HeaderName, HeaderText] = {}
+    content_type: HeaderText | None = None
+    drip: Annotated[float, Meta(gt=0, le=1e9)] | None = None
     truncate: Annotated[int, Meta(ge=0)] | None = None
     reset: bool = False
     after_accept: bool = False
@@ -69,6 +72,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             raise ValueError(f"an answer with status {self.status} has no body")
         if self.gzip_bomb is not None and self.truncate is not None:
             raise ValueError("the length of a gzip_bomb is not announced, so truncate cannot fall short of it")
+        if any(name.lower() == "content-length" for name in self.headers):
+            raise ValueError("an answer is as long as it is; truncate ends it early")
         self.content  # noqa: B018  has to be readable
         self.jump  # noqa: B018  same
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
 
-import msgspec
 from aiohttp import web
 
 from watcher.simulator.clock import Clock, iso
+from watcher.simulator.decoding import decoded
+from watcher.simulator.errors import ApiError
 from watcher.simulator.journal import headers_of
 
 
@@ -60,10 +61,10 @@ class Inbox:
 
 
 def read_json(raw: bytes) -> Any:
-    """The parsed JSON, or the text where it is none."""
+    """The parsed JSON, or the text where it is none, or none that could be shown."""
     try:
-        return msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+        return decoded(raw)
+    except ApiError:
         return raw.decode(errors="replace")
 
 

@@ -2,30 +2,36 @@
 
 Standard library only, and no time of its own. `may_…` says why a request is refused, by the tables of legal moves. What
 follows is a `Course`: fields that change at once, and moves that come later, each so many milliseconds of scenario time
-after the beginning. A field set to `None` vanishes. What a course comes to is the `Outcome` that its caller chose.
+after the beginning. A field set to `None` vanishes. What a course comes to is the `Outcome` that its caller chose. The
+later moves of a course go by the same tables, so that nothing but a raw change leaves them.
 
 Sources of the less obvious rules:
 - Redeploying is allowed in Draft, Deployed, Failed and UndeployFailed. Deleting has no documented rule of its own, so it
   is allowed in the same states.
 - A ConnectorStaged cannot be updated while it is Processing, and not deleted while Deployments of it are active. No
   error code is documented for either, so it is the general one of a bad request, whose `detailedErrorMessage` says why.
+  Nothing says either which Deployments are active: here all of which something runs, or may run before long.
 - Certification refuses a second request by two errors of its own, and only where certification was asked for; so a
   private publication may cut a certification short.
 - A new repository or tag takes a ConnectorStaged back to Draft without either report, and the preview has to be
   requested again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 Fields: TypeAlias = Mapping[str, Any]
 Entry: TypeAlias = dict[str, Any]
+Moves: TypeAlias = Mapping[str, frozenset[str]]
+"""By state, the states that it may lead to."""
+Tables: TypeAlias = Mapping[str, Moves]
+"""The moves of each field of a resource that has a lifecycle."""
 
 GONE = "gone"
 """Where a Deployment is after Undeploying: not a status, there is nothing left to have one."""
 
-DEPLOYMENT_MOVES: Mapping[str, frozenset[str]] = {
+DEPLOYMENT_MOVES: Moves = {
     "Draft": frozenset({"Queued", "Undeploying"}),
     "Queued": frozenset({"Deploying"}),
     "Deploying": frozenset({"Deployed", "Failed"}),
@@ -34,7 +40,7 @@ DEPLOYMENT_MOVES: Mapping[str, frozenset[str]] = {
     "Undeploying": frozenset({GONE, "UndeployFailed"}),
     "UndeployFailed": frozenset({"Queued", "Undeploying"}),
 }
-CONNECTOR_MOVES: Mapping[str, frozenset[str]] = {
+CONNECTOR_MOVES: Moves = {
     "Draft": frozenset({"Processing"}),
     "Processing": frozenset({"ReadyForCertification", "Published", "Failed"}),
     "ReadyForCertification": frozenset({"InCertification", "Processing", "Draft"}),
@@ -42,13 +48,19 @@ CONNECTOR_MOVES: Mapping[str, frozenset[str]] = {
     "Published": frozenset({"Processing", "Draft"}),
     "Failed": frozenset({"Processing", "Draft"}),
 }
-PREVIEW_MOVES: Mapping[str, frozenset[str]] = {
+PREVIEW_MOVES: Moves = {
     "none": frozenset({"pending"}),
     "pending": frozenset({"true", "false", "none"}),
     "true": frozenset({"pending", "none"}),
     "false": frozenset({"pending", "none"}),
 }
-"""`isPreviewable`. From pending to none is a request that was cancelled."""
+"""`isPreviewable`, which is a text, not a truth value. From pending to none is a request that was cancelled."""
+
+DEPLOYMENT: Tables = {"status": DEPLOYMENT_MOVES}
+CONNECTOR_STAGED: Tables = {"status": CONNECTOR_MOVES, "isPreviewable": PREVIEW_MOVES}
+
+IDLE = frozenset({"Draft", "Failed"})
+"""The statuses of a Deployment of which nothing runs, and nothing is under way: it is not active."""
 
 DEPLOYABLE: Mapping[bool, tuple[str, ...]] = {True: ("preview",), False: ("sandbox", "production")}
 """The types of Deployment that a ConnectorStaged (`True`) and a published Connector can have."""
@@ -158,13 +170,33 @@ def may_deploy(kind: str, *, staged: bool, previewable: str | None) -> Iterator[
     """The official codes of what keeps a ConnectorStaged, or a published Connector, from being deployed as `kind`."""
     if kind not in DEPLOYABLE[staged]:
         yield "DeploymentInvalidType"
-    if staged and previewable != "true":
+    if staged and not is_previewable(previewable):
         yield "ConnectorStagedNotPreviewable"
+
+
+def is_previewable(previewable: object) -> bool:
+    """Whether a ConnectorStaged in that state of `isPreviewable` can have previews."""
+    return previewable == "true"
 
 
 def is_stale(current: object, expected: int) -> bool:
     """Whether a request that expects one version of a resource meets another."""
     return isinstance(current, int) and current != expected
+
+
+def is_lawful(tables: Tables, before: Fields, changes: Fields) -> bool:
+    """Whether every state among the changes is one that the resource is in already, or may come to from where it is."""
+    return all(
+        name not in changes
+        or changes[name] == before.get(name)
+        or changes[name] in reachable(moves, before.get(name), changes[name])
+        for name, moves in tables.items()
+    )
+
+
+def reachable(moves: Moves, state: object, otherwise: str) -> frozenset[str]:
+    """Where a state leads to. A raw change may have set it to anything; what is no documented state leads `otherwise`."""
+    return moves.get(state, frozenset({otherwise})) if isinstance(state, str) else frozenset({otherwise})
 
 
 def may_redeploy(status: str | None) -> Refusal | None:
@@ -222,19 +254,14 @@ def may_edit(status: str | None) -> Refusal | None:
     return Refusal(code="InvalidJsonInput", words={"detailedErrorMessage": BUSY}) if is_busy(status) else None
 
 
-def reachable(moves: Mapping[str, frozenset[str]], state: object, otherwise: str) -> frozenset[str]:
-    """Where a state leads to. A raw change may have set it to anything; what is no documented state leads `otherwise`."""
-    return moves.get(state, frozenset({otherwise})) if isinstance(state, str) else frozenset({otherwise})
-
-
 def is_busy(status: str | None) -> bool:
     """Whether a ConnectorStaged is in a status that leads nowhere but on. An undocumented one is no obstacle."""
     return status != "Draft" and "Draft" not in reachable(CONNECTOR_MOVES, status, "Draft")
 
 
-def may_remove(status: str | None, *, in_use: bool) -> Refusal | None:
-    """Why a ConnectorStaged may not be deleted."""
-    why = BUSY if is_busy(status) else "The Connector has active Deployments" if in_use else ""
+def may_remove(status: str | None, deployments: Iterable[str | None] = ()) -> Refusal | None:
+    """Why a ConnectorStaged may not be deleted; `deployments` are the statuses of those of it and of its Connector."""
+    why = BUSY if is_busy(status) else "" if IDLE.issuperset(deployments) else "The Connector has active Deployments"
     return Refusal(code="InvalidPathParam", words={"detailedErrorMessage": why}) if why else None
 
 
@@ -263,6 +290,8 @@ def preview(durations: Durations, outcome: Outcome) -> Course:
 
 def may_publish(status: str | None, *, certification: bool, certified: bool) -> Refusal | None:
     """Why a ConnectorStaged may not be published. `certified`: what is certified already is this very version."""
+    if "Processing" not in reachable(CONNECTOR_MOVES, status, "Processing"):
+        return may_edit(status)
     if certification and status in {"ReadyForCertification", "InCertification"}:
         return Refusal(code="ConnectorStagedInCertification")
     if certification and certified:

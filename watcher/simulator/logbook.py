@@ -305,7 +305,7 @@ def window(query: Query, now: int, default: int) -> tuple[int, int]:
     if start is None:
         start = oldest if query.end is not None else max(oldest, now - default)
     if start < oldest or (query.end is not None and query.end < start):
-        raise refused("DeploymentLogInvalidDate", bound="start/end")
+        raise refused("DeploymentLogInvalidDate")
     return start, FOREVER if query.end is None else query.end
 
 

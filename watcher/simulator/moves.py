@@ -28,6 +28,7 @@ from watcher.simulator.steps import (
     Publish,
     Redeploy,
     RequestedOf,
+    Rollback,
     Selection,
     Step,
     Target,
@@ -149,6 +150,11 @@ def undeploy(stage: Stage, part: RequestedOf) -> Spread:
         stage.world.request_undeploy(found.project, ("id", found.id), version_of(found))
 
     return requested(stage, part, turn)
+
+
+def rollback(stage: Stage, part: Rollback) -> Resource:
+    """A rollback; the Deployment as it is then."""
+    return stage.world.request_rollback(stage.project_of(part), ("key", part.key), part.revision)
 
 
 def requested(stage: Stage, part: RequestedOf, turn: Callable[[str], None]) -> Spread:
@@ -285,7 +291,7 @@ def revoke_tokens(stage: Stage, _part: bool) -> None:
     stage.tokens.revoke()
 
 
-MOVES: Mapping[str, Callable[[Stage, Any], Spread | None]] = {
+MOVES: Mapping[str, Callable[[Stage, Any], object]] = {
     "create": create,
     "fleet": create_fleet,
     "set": change,
@@ -294,6 +300,7 @@ MOVES: Mapping[str, Callable[[Stage, Any], Spread | None]] = {
     "deploy": deploy,
     "redeploy": redeploy,
     "undeploy": undeploy,
+    "rollback": rollback,
     "draft": create_draft,
     "set_draft": change_draft,
     "delete_draft": delete_draft,

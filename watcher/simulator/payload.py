@@ -5,6 +5,7 @@ included, because answers of the API can carry them and a client has to keep the
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any, TypeAlias
 
 from watcher.simulator.catalogue import AppType
@@ -19,9 +20,18 @@ Apps: TypeAlias = Sequence[tuple[str, str]]
 SCHEDULE = "0 3 * * *"
 
 
+class Null(Enum):
+    """What a field is set to that is to be there and null. `None` removes a field, which is what most want."""
+
+    NULL = "null"
+
+
+NULL = Null.NULL
+
+
 def deployment_payload(chance: Chance, connector: Payload, apps: Apps, fields: Mapping[str, Any], now: int) -> Payload:
     """A whole Deployment; `fields` replace top-level fields of it, a `None` among them removes one."""
-    region = fields.get("deployedRegion", DEFAULT_REGION)
+    region = str(fields.get("deployedRegion", DEFAULT_REGION))
     kind = fields.get("type", "production")
     status = fields.get("status", "Deployed")
     entries = first_entries(apps, status, now)
@@ -41,8 +51,12 @@ def deployment_payload(chance: Chance, connector: Payload, apps: Apps, fields: M
 
 
 def merged(payload: Mapping[str, Any], fields: Mapping[str, Any], now: int) -> Payload:
-    """`payload` with top-level fields replaced, or removed where the new value is `None`, and what is new dated."""
-    result = {name: value for name, value in {**payload, **fields}.items() if value is not None}
+    """`payload` with top-level fields replaced, or removed where the new value is `None`, and what is new dated.
+
+    A new value that is `NULL` becomes the null of JSON.
+    """
+    kept = {name: value for name, value in {**payload, **fields}.items() if name not in fields or value is not None}
+    result = {name: None if value is NULL else value for name, value in kept.items()}
     for name in DATED.keys() & fields.keys() & result.keys():
         result[name] = dated(result[name], DATED[name], now)
     return result

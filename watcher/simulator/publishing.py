@@ -82,8 +82,9 @@ def request_draft_delete(stock: Stock, ref: Reference, version: int | None = Non
     old = stock.draft(ref)
     if version is not None:
         refuse_stale(old.payload, ref, version)
-    in_use = any(one.connector == old.id for one in stock.everything())
-    refuse_any([lifecycle.may_remove(old.status, in_use=in_use)])
+    refuse_any(
+        [lifecycle.may_remove(old.status, {one.status for one in stock.everything() if one.connector == old.id})]
+    )
     return stock.delete_draft(old.id)
 
 
@@ -131,7 +132,7 @@ def follow(editing: Editing, name: str, course: Course) -> None:
 
 def changes_of(before: Payload, editing: Editing) -> Payload:
     """Every field that an update leaves different, `None` for one that it removes."""
-    after = {name: value for name, value in editing.payload.items() if value is not None}
+    after = {name: value for name, value in editing.payload.items() if value is not None or before.get(name, 1) is None}
     after["hasChanges"] = staged.has_changes(after, editing.connector)
     gone = dict.fromkeys(before.keys() - after.keys())
     return {**{name: value for name, value in after.items() if before.get(name) != value}, **gone}

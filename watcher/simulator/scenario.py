@@ -1,10 +1,10 @@
 """Scenario files: what happens to which resource when, and which messages a watcher is expected to send.
 
 A file is TOML. `[[steps]]` each have a moment of scenario time (`at = "1m30s"`) and exactly one thing that happens, the
-forms of which are in `steps.py`. Some set resources to anything at once (`create`, `set`, `delete`, `draft`, `connector`
-…); some ask the API for something, which then takes its lawful course (`deploy`, `redeploy`, `undeploy`, `preview`, `publish`,
-`comment`, `edit`) and comes to what `plan` said, or to success; the others are about logs, faults, tokens and time. `[[expect]]`
-lists the messages: `at` is the moment of their cause, so none can come earlier.
+forms of which are in `steps.py`. Some set resources to anything at once (`create`, `set`, `delete`, `draft`,
+`connector` …); some ask the API for something, which then takes its lawful course (`deploy`, `redeploy`, `undeploy`,
+`rollback`, `preview`, `publish`, `comment`, `edit`) and comes to what `plan` said, or to success; the others are about
+logs, faults, tokens and time. `[[expect]]` lists the messages: `at` is the moment of their cause, so none can come earlier.
 
 `[durations]` says how long the lawful courses take, `[access]` who may ask (else anyone), `[logs]` how the logs endpoint
 behaves, `production_disabled` which projects cannot deploy to production.

@@ -48,7 +48,7 @@ def new_draft(draft_id: str, wanted: ConnectorStagedDraft, connector: Mapping[st
         "documentationUrl": wanted.documentation_url,
     }
     if connector is not None:
-        draft |= {"private": connector["private"], "alreadyListed": connector["certified"]}
+        draft |= {"private": bool(connector.get("private")), "alreadyListed": bool(connector.get("certified"))}
     return {name: value for name, value in draft.items() if value is not None}
 
 

@@ -15,7 +15,7 @@ from watcher.simulator import deploying, publishing
 from watcher.simulator.actions import comments_of
 from watcher.simulator.connectors import Reference
 from watcher.simulator.errors import invalid_json
-from watcher.simulator.lifecycle import RESULTS, Move, Outcome
+from watcher.simulator.lifecycle import CONNECTOR_STAGED, DEPLOYMENT, GONE, RESULTS, Move, Outcome, is_lawful
 from watcher.simulator.payload import addressed
 from watcher.simulator.resource import Resource
 from watcher.simulator.stock import Stock
@@ -52,11 +52,13 @@ class World(Stock):
         self.plans.add(kind, key, outcome, count)
 
     def _move_deployment(self, deployment_id: str, move: Move, at: int) -> None:
+        old = self.by_id(deployment_id)
+        changes = dict(move.changes)
+        if not is_lawful(DEPLOYMENT, old.payload, {"status": GONE} if move.gone else changes):
+            return
         if move.gone:
             self.delete(deployment_id)
             return
-        old = self.by_id(deployment_id)
-        changes = dict(move.changes)
         deployed = changes.get("status") == "Deployed"
         if deployed:
             changes["applications"] = addressed(old.payload)
@@ -67,6 +69,8 @@ class World(Stock):
     def _move_draft(self, draft_id: str, move: Move, at: int) -> None:
         old = self.draft(("id", draft_id))
         changes = dict(move.changes)
+        if not is_lawful(CONNECTOR_STAGED, old.payload, changes):
+            return
         made = [{"userId": CERTIFIER, "comment": text} for text in changes.pop("comments", ())]
         if made:
             changes["certificationInfo"] = {"comments": [*comments_of(old.payload), *made]}
@@ -74,9 +78,9 @@ class World(Stock):
 
     # ── requests ─────────────────────────────────────────────────────────────
 
-    def request_deploy(self, project: str, draft: Mapping[str, Any]) -> Resource:
-        """POST a DeploymentDraft. Raises ApiError."""
-        return deploying.request_deploy(self, project, draft)
+    def request_deploy(self, project: str, draft: Mapping[str, Any], *, clients: bool = True) -> Resource:
+        """POST a DeploymentDraft; `clients` says whether its sender may have an API Client made. Raises ApiError."""
+        return deploying.request_deploy(self, project, draft, clients=clients)
 
     def request_redeploy(self, project: str, ref: Reference, update: Mapping[str, Any]) -> Resource:
         """POST a DeploymentUpdate. Raises ApiError."""
@@ -85,6 +89,10 @@ class World(Stock):
     def request_undeploy(self, project: str, ref: Reference, version: int | None = None) -> Resource:
         """DELETE a Deployment. Raises ApiError."""
         return deploying.request_undeploy(self, project, ref, version)
+
+    def request_rollback(self, project: str, ref: Reference, number: int | None = None) -> Resource:
+        """Roll a Deployment back to a revision, by default its last good one. Raises ApiError."""
+        return deploying.request_rollback(self, project, ref, number)
 
     def request_draft_create(self, draft: Mapping[str, Any]) -> Resource:
         """POST a ConnectorStagedDraft. Raises ApiError."""

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from watcher.simulator.duration import read_moment, read_offset
-from watcher.simulator.facts import DEFAULT_REGION
+from watcher.simulator.facts import DEFAULT_REGION, KEY, DeploymentType
 from watcher.simulator.faults import Fault
 from watcher.simulator.lifecycle import RESULTS
 from watcher.simulator.loglines import SHAPES
@@ -73,7 +73,7 @@ def read_fault(value: Any) -> Any:
 
 Moment = Annotated[int, BeforeValidator(read_moment)]
 Offset = Annotated[int, BeforeValidator(read_offset)]
-Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{2,256}$")]
+Key = Annotated[str, Field(pattern=rf"^{KEY.pattern}$")]
 Count = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
 
@@ -84,24 +84,28 @@ class Part(BaseModel):
 
 
 class Fields(Part):
-    """Something with fields in the API's names beside its own."""
+    """Something with fields in the API's names beside its own, and the names of those that are there and null."""
 
     model_config = ConfigDict(extra="allow")
+    nulls: tuple[str, ...] = ()
     known: ClassVar[frozenset[str]] = DEPLOYMENT_FIELDS
     noun: ClassVar[str] = "a Deployment"
 
     @model_validator(mode="after")
     def known_fields(self) -> "Fields":
         """A misspelt field would change nothing that anyone looks at."""
-        strangers = sorted(self.fields.keys() - self.known)
+        own = self.model_extra or {}
+        strangers = sorted({*own, *self.nulls} - self.known)
         if strangers:
             raise ValueError(f"no such field of {self.noun}: {', '.join(strangers)}")
+        if twice := sorted(own.keys() & self.nulls):
+            raise ValueError(f"null and something else: {', '.join(twice)}")
         return self
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields."""
-        return dict(self.model_extra or {})
+        """The fields, as raw moves of the world take them."""
+        return {**(self.model_extra or {}), **({"nulls": self.nulls} if self.nulls else {})}
 
 
 class Target(Part):
@@ -168,7 +172,7 @@ class Deploy(Target):
     """
 
     connector: Key
-    type: Literal["preview", "sandbox", "production"] = "production"
+    type: DeploymentType = "production"
     region: Annotated[str, Field(min_length=1)] = DEFAULT_REGION
 
 
@@ -179,6 +183,12 @@ class Redeploy(RequestedOf):
     skip_scripts: Annotated[bool, Field(alias="skipScripts")] = False
 
 
+class Rollback(Target):
+    """A Deployment that goes back to one of its revisions, by default to the last good one before what it is now."""
+
+    revision: Count | None = None
+
+
 class Named(Part):
     """A ConnectorStaged or a Connector, by key."""
 
@@ -186,10 +196,17 @@ class Named(Part):
 
 
 class DraftChange(Named, Fields):
-    """A ConnectorStaged and the fields it gets."""
+    """A ConnectorStaged and the fields it gets; `visible_to` names the API clients that know of it, none: everybody."""
 
     known = DRAFT_FIELDS
     noun = "a ConnectorStaged"
+    visible_to: tuple[str, ...] | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields, as raw moves of the world take them."""
+        shown = {} if self.visible_to is None else {"visible_to": self.visible_to}
+        return {**super().fields, **shown}
 
 
 class ConnectorChange(Named, Fields):
@@ -277,6 +294,7 @@ class Step(Part):
     deploy: Deploy | None = None
     redeploy: Redeploy | None = None
     undeploy: RequestedOf | None = None
+    rollback: Rollback | None = None
     draft: DraftChange | None = None
     set_draft: DraftChange | None = None
     delete_draft: Named | None = None

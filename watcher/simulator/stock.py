@@ -6,7 +6,6 @@ consequence follows even from a raw change: a Deployment that becomes Deployed h
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, Protocol
 
 from watcher.simulator import staged
@@ -17,7 +16,6 @@ from watcher.simulator.connectors import (
     Source,
     no_such_connector,
     one_of,
-    refuse_identity,
     without_identity,
 )
 from watcher.simulator.errors import duplicate_field, invalid_json
@@ -87,12 +85,11 @@ class Stock(Connectors):
     def create(self, projects: Sequence[str], count: int, fields: Mapping[str, Any]) -> list[Resource]:
         """Add `count` Deployments, round robin over `projects`.
 
-        `fields` replace top-level fields of each (`None` leaves one out); `keyPrefix` starts their keys, and a
-        `connector` that is a text names a Connector or a ConnectorStaged. Raises ApiError 400 where that cannot be, and
-        then adds nothing.
+        `fields` replace top-level fields of each (`None` leaves one out); `keyPrefix` starts their keys, a `connector` that
+        is a text names a Connector or a ConnectorStaged, and `nulls` lists fields that are there and null. Raises ApiError
+        400 where that cannot be, and then adds nothing.
         """
-        fields = dict(fields)
-        refuse_identity(fields, {})
+        fields = without_identity(fields, {})
         prefix = fields.pop("keyPrefix", None)
         sources = self._chosen_sources(fields)
         if fields.get("key") is not None:
@@ -132,13 +129,6 @@ class Stock(Connectors):
             raise invalid_json(f"Deployments are chosen by {', '.join(WHERE)}, not by {', '.join(sorted(unknown))}")
         wanted = [(WHERE[name], value) for name, value in where.items()]
         return (one for one in self.everything() if all(getattr(one, name) == value for name, value in wanted))
-
-    def update_where(self, where: Mapping[str, str], fields: Mapping[str, Any], limit: int | None = None) -> int:
-        """Replace fields of the first `limit` Deployments that are as `where` says; how many they were."""
-        chosen = [one.id for one in islice(self.where(where), limit)]
-        for deployment_id in chosen:
-            self.update(deployment_id, fields)
-        return len(chosen)
 
     def alter_deployment(self, old: Resource, changes: Mapping[str, Any], at: int) -> Resource:
         """Replace fields of a Deployment at that moment, with what follows."""

@@ -1,36 +1,20 @@
 """What request bodies have to look like: the official draft and update types. Fields nobody documented are ignored."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from watcher.simulator.errors import invalid_json
+from watcher.simulator.facts import KEY, PROJECT_IDENTIFIER, DeploymentType, IntegrationType
 
 Wanted = TypeVar("Wanted")
 
 Text = Annotated[str, Meta(min_length=1)]
-Key = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{2,256}\Z")]
+Key = Annotated[str, Meta(pattern=rf"\A(?:{KEY.pattern})\Z")]
 ApplicationName = Key
-ProjectIdentifier = Annotated[str, Meta(pattern=r"\A[a-zA-Z0-9\-_.]+:[a-zA-Z0-9\-_]{2,36}\Z")]
-DeploymentType: TypeAlias = Literal["preview", "sandbox", "production"]
-IntegrationType: TypeAlias = Literal[
-    "tax",
-    "marketplace",
-    "oms",
-    "psp",
-    "pim",
-    "promotion",
-    "search",
-    "erp",
-    "crm",
-    "email",
-    "analytics",
-    "shipping",
-    "giftcard",
-    "other",
-]
+ProjectIdentifier = Annotated[str, Meta(pattern=rf"\A(?:{PROJECT_IDENTIFIER.pattern})\Z")]
 
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

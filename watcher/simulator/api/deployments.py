@@ -6,7 +6,7 @@ from watcher.simulator.api.reading import BY_ID, BY_KEY, authorized, body_of, pa
 from watcher.simulator.errors import json_response
 from watcher.simulator.listing import page, read_query
 
-VIEW, MANAGE = "view_connectors_deployments", "manage_connectors_deployments"
+VIEW, MANAGE, CLIENTS = "view_connectors_deployments", "manage_connectors_deployments", "manage_api_clients"
 ALL = "/{projectKey}/deployments"
 
 
@@ -31,8 +31,9 @@ async def query_deployments(request: web.Request) -> web.Response:
 
 async def create_deployment(request: web.Request) -> web.Response:
     """POST /{projectKey}/deployments."""
-    world = authorized(request, MANAGE).world
-    made = world.request_deploy(request.match_info["projectKey"], await body_of(request))
+    asked, project = authorized(request, MANAGE), request.match_info["projectKey"]
+    clients = asked.grant.covers(CLIENTS, project)
+    made = asked.world.request_deploy(project, await body_of(request), clients=clients)
     return json_response(made.encoded, 201)
 
 

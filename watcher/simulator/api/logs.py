@@ -56,5 +56,5 @@ def read_date(text: str | None) -> int | None:
     try:
         read = msgspec.convert(text, datetime)
     except msgspec.ValidationError:
-        raise refused("DeploymentLogInvalidDate", bound="start/end") from None
+        raise refused("DeploymentLogInvalidDate") from None
     return round((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)

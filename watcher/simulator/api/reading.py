@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from watcher.simulator.auth import Grant
+from watcher.simulator.decoding import decoded
 from watcher.simulator.errors import invalid_json, invalid_path, invalid_query
 from watcher.simulator.facts import ID, KEY
 from watcher.simulator.numeral import whole
@@ -53,8 +54,8 @@ def reference_of(request: web.Request) -> Reference:
 async def body_of(request: web.Request) -> dict[str, Any]:
     """The JSON object that a request carries. Raises ApiError 400 InvalidJsonInput."""
     try:
-        return msgspec.json.decode(await request.read(), type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError) as error:
+        return msgspec.convert(decoded(await request.read()), dict[str, Any])
+    except msgspec.ValidationError as error:
         raise invalid_json(str(error)) from None
 
 

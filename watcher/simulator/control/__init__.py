@@ -1,6 +1,6 @@
 """The control API under /_sim: what a test, a script or a person does to the simulation. It is never faulty itself.
 
-showing     GET state, inbox, requests              resources   deployments, drafts, connectors, plan
+showing     GET state, inbox, requests              resources   deployments, drafts, connectors, plan, rollback
 failing     faults, tokens                          logs        logs, logs/expire, logs/removed
 time        clock, scenario, step
 """

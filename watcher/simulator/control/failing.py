@@ -9,6 +9,7 @@ from msgspec import Meta
 from watcher.simulator.control.reading import body_of
 from watcher.simulator.errors import json_response, not_found
 from watcher.simulator.faults import Fault
+from watcher.simulator.numeral import whole
 from watcher.simulator.simulation import SIMULATOR
 
 
@@ -49,9 +50,9 @@ async def clear_faults(request: web.Request) -> web.Response:
 
 async def drop_fault(request: web.Request) -> web.Response:
     """DELETE /_sim/faults/{id}."""
-    number = int(request.match_info["number"])
-    if not request.app[SIMULATOR].faults.drop(number):
-        raise not_found("Fault", f"id={number}")
+    number = whole(request.match_info["number"])
+    if number is None or not request.app[SIMULATOR].faults.drop(number):
+        raise not_found("Fault", f"id={request.match_info['number']}")
     return web.Response(status=204)
 
 

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
+from watcher.simulator.decoding import decoded
 from watcher.simulator.errors import invalid_json, invalid_query
 from watcher.simulator.numeral import whole
 from watcher.simulator.scenario import worded
@@ -17,8 +18,8 @@ Model = TypeVar("Model", bound=BaseModel)
 async def body_of(request: web.Request, kind: type[Wanted]) -> Wanted:
     """The JSON body as `kind`. Raises ApiError 400 that says what is wrong and where."""
     try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, RecursionError) as error:
+        return msgspec.convert(decoded(await request.read()), kind)
+    except msgspec.ValidationError as error:
         raise invalid_json(str(error)) from None
 
 

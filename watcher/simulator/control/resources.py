@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from watcher.simulator.control.reading import body_of, fields_of, part_of
 from watcher.simulator.errors import json_response
-from watcher.simulator.moves import plan
+from watcher.simulator.moves import plan, rollback
 from watcher.simulator.simulation import SIMULATOR
-from watcher.simulator.steps import Plan
+from watcher.simulator.steps import Plan, Rollback
 
 Many = Annotated[int, Meta(ge=1, le=1_000_000)]
 
@@ -41,6 +41,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/connectors/{id}", set_connector),
         web.delete("/connectors/{id}", remove_connector),
         web.post("/plan", plan_outcome),
+        web.post("/rollback", roll_back),
     ]
 
 
@@ -104,6 +105,12 @@ async def plan_outcome(request: web.Request) -> web.Response:
     part = await part_of(request, Plan)
     plan(request.app[SIMULATOR].player.stage, part)
     return json_response(part.model_dump(), 201)
+
+
+async def roll_back(request: web.Request) -> web.Response:
+    """POST /_sim/rollback: a lawful rollback, in the words of a scenario's. The API's own path for it is not public."""
+    part = await part_of(request, Rollback)
+    return json_response(rollback(request.app[SIMULATOR].player.stage, part).encoded, 201)
 
 
 async def others(request: web.Request, batch: type[msgspec.Struct]) -> dict[str, Any]:
