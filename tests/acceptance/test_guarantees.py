@@ -100,16 +100,16 @@ MUTANTS = (
     ),
     Mutant(
         "an API that answers nothing is one blindness, not three",
-        "watcher/pipeline/observe.py",
-        "        return bool(trouble) and now - trouble <= self.target.cadence.blind_after",
-        "        return False",
+        "watcher/core/sight.py",
+        "    return Miss.OVERSHADOWED if trouble and at - trouble <= blind_after else Miss.COUNTED",
+        "    return Miss.COUNTED",
         ("tests/integration/test_timelines_connectors.py",),
     ),
     Mutant(
         "a source that may not be read, and never was, is no blindness",
-        "watcher/pipeline/observe.py",
-        "            return sight.forbidden(state, now, str(error))",
-        "            pass",
+        "watcher/core/sight.py",
+        "        return Miss.FORBIDDEN",
+        "        pass",
         ("tests/integration/test_timelines_connectors.py",),
     ),
     Mutant(

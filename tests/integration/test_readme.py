@@ -12,13 +12,16 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from standardwebhooks import WebhookVerificationError
 
+from tests.fakes import connector, deployment, draft
 from tests.loopback import web_server
 from tests.notifications import FAILED, delivery
 from watcher import app
 from watcher.cli import VERBS
 from watcher.config import loads, pack_text, parse_rules, read_secret
+from watcher.core.event import Event, EventType
 from watcher.http import Http
 from watcher.metrics import Metrics
+from watcher.rules import subject
 from watcher.sinks import WebhookConfig, Wiring
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
@@ -131,3 +134,21 @@ def snippet() -> Any:
     names: dict[str, Any] = {}
     exec(text, names)
     return names["receive"]
+
+
+ABOUT = {
+    '`on = "deployment"`': Event(type=EventType.STATUS, project="p", at=1, deployment=deployment()),
+    '`on = "connector"`, a draft': Event(type=EventType.STATUS, project="p", at=1, draft=draft()),
+    '`on = "connector"`, a published Connector': Event(type=EventType.DRIFT, project="p", at=1, connector=connector()),
+}
+
+
+@pytest.mark.parametrize("about", ABOUT)
+def test_the_labels_of_each_subject_are_those_there_are(about: str) -> None:
+    table = README.partition("## What a rule can match on and show")[2].partition("## Who")[0]
+    rows_ = {cells[1].strip(): cells[2] for line in table.splitlines() if len(cells := line.split("|")) > 3}
+    said = {name for where in (about, "all of them") for name in re.findall(r"`(\w+)`", rows_[where])}
+    found = subject.labels(ABOUT[about])
+    values = {"deployment", "draft", "published"} - found.keys()  # the values of `kind`
+    unsaid = {"previous_build", "previous_status"} - said  # nothing that these subjects have
+    assert said - values == found.keys() - unsaid

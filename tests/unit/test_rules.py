@@ -10,11 +10,28 @@ from tests.fakes import START, connector, deployment, draft
 from tests.unit.builders import PROJECT, event, failed, pack, quick, rule, stuck, warned
 from watcher.core import diff
 from watcher.core.alert import fingerprint
-from watcher.core.event import SOURCE_EVENTS, Event, EventType, about
+from watcher.core.event import Event, EventType, about
 from watcher.core.rule import Evaluation, Rule
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, Record, ReportEntry
 from watcher.rules.subject import decisive_error
+
+SOURCE_EVENTS = frozenset(
+    {
+        EventType.BASELINE,
+        EventType.BLIND,
+        EventType.SIGHTED,
+        EventType.GAP,
+        EventType.SUSPICIOUS,
+        EventType.UNKNOWN,
+        EventType.TRUNCATED,
+        EventType.FORBIDDEN,
+        EventType.ANNOUNCED,
+        EventType.DEAD_LETTER,
+        EventType.REFUSING,
+        EventType.ACCEPTING,
+    }
+)
 
 BUILTIN = {each.name: each for each in pack("builtin")}
 ERROR = ReportEntry(type="Error", title="Build failed", message="exit 1", application="service")

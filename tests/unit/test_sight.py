@@ -10,7 +10,7 @@ from tests.fakes import START
 from tests.unit.builders import BLIND_AFTER, DAY, HOUR, MINUTE, POLL, PROJECT, SECOND, quick
 from watcher.core import sight
 from watcher.core.event import Event
-from watcher.core.sight import SourceState
+from watcher.core.sight import Miss, SourceState
 
 NEVER = SourceState(project=PROJECT, region="europe-west1.gcp", since=START)
 OK = replace(NEVER, last_ok=START)
@@ -165,3 +165,47 @@ def test_nobody_is_left_unaware_of_a_time_without_sight(steps: list[Step]) -> No
 def test_the_default_limit_bounds_how_long_blindness_can_hide() -> None:
     _, (blind,) = play(OK, every(POLL, 10 * MINUTE, "503"))
     assert blind.at - START <= BLIND_AFTER + POLL + SECOND
+
+
+# ── a source beside another ──────────────────────────────────────────────────
+
+SEEN = replace(OK, source="drafts", baselined=True)
+UNSEEN = replace(NEVER, source="drafts")
+REFUSED = replace(UNSEEN, unknown=frozenset({sight.FORBIDDEN}))
+
+
+@pytest.mark.parametrize(
+    ("state", "refusal", "optional", "trouble", "expected"),
+    [
+        (SEEN, "", True, 0, Miss.COUNTED),
+        (SEEN, "definite", True, 0, Miss.COUNTED),
+        (UNSEEN, "", True, 0, Miss.COUNTED),
+        (UNSEEN, "definite", True, 0, Miss.FORBIDDEN),
+        (UNSEEN, "definite", False, 0, Miss.COUNTED),
+        (REFUSED, "definite", True, 0, Miss.FORBIDDEN),
+        (REFUSED, "", True, 0, Miss.NEVER_SEEN),
+        (SEEN, "", True, START + HOUR, Miss.OVERSHADOWED),
+        (SEEN, "definite", True, START + HOUR, Miss.OVERSHADOWED),
+        (SEEN, "", True, START + HOUR - BLIND_AFTER, Miss.OVERSHADOWED),
+        (SEEN, "", True, START + HOUR - BLIND_AFTER - 1, Miss.COUNTED),
+        (UNSEEN, "definite", True, START + HOUR, Miss.FORBIDDEN),
+    ],
+)
+def test_a_failed_read_counts_unless_there_is_a_reason(
+    state: SourceState, refusal: str, optional: bool, trouble: int, expected: Miss
+) -> None:
+    decided = sight.miss(state, START + HOUR, BLIND_AFTER, refusal=refusal, optional=optional, trouble=trouble)
+    assert decided is expected
+
+
+@pytest.mark.parametrize(
+    ("state", "after", "expected"),
+    [
+        (OK, HOUR, False),
+        (replace(OK, failures=1), BLIND_AFTER, False),
+        (replace(OK, failures=1), BLIND_AFTER + 1, True),
+        (replace(OK, failures=9, blind=True), SECOND, True),
+    ],
+)
+def test_a_stumble_is_no_blindness_to_recover_from(state: SourceState, after: int, expected: bool) -> None:
+    assert sight.is_recovery(state, START + after, BLIND_AFTER) is expected

@@ -37,24 +37,6 @@ class EventType(StrEnum):
     ACCEPTING = "accepting"
 
 
-SOURCE_EVENTS = frozenset(
-    {
-        EventType.BASELINE,
-        EventType.BLIND,
-        EventType.SIGHTED,
-        EventType.GAP,
-        EventType.SUSPICIOUS,
-        EventType.UNKNOWN,
-        EventType.TRUNCATED,
-        EventType.FORBIDDEN,
-        EventType.ANNOUNCED,
-        EventType.DEAD_LETTER,
-        EventType.REFUSING,
-        EventType.ACCEPTING,
-    }
-)
-
-
 class EventReason(StrEnum):
     """Why an event did or did not become a message; every judged event ends with exactly one.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
@@ -79,6 +80,33 @@ def missed(
 ) -> tuple[SourceState, list[Event]]:
     """A read failed at `at`. `refusal` is `credentials` (believed at once), `definite` (believed after a few) or empty."""
     return assess(failed(state, error), at, blind_after, refusal=refusal)
+
+
+class Miss(StrEnum):
+    """What a failed read of a source means: it counts against its sight, or why it is told otherwise or not at all."""
+
+    COUNTED = "counted"
+    FORBIDDEN = "forbidden"
+    NEVER_SEEN = "never_seen"
+    OVERSHADOWED = "overshadowed"
+
+
+def miss(state: SourceState, at: Millis, blind_after: Millis, *, refusal: str, optional: bool, trouble: Millis) -> Miss:
+    """Decide about a failed read. `trouble` is when the source beside this one, of the same API, was last blind or failing.
+
+    What need not be watched and was refused before it was ever seen is no blindness, and cannot become one. While both
+    sources fail, and for as long as it takes to tell afterwards, the other one is told.
+    """
+    if optional and not state.baselined and refusal == "definite":
+        return Miss.FORBIDDEN
+    if state.is_forbidden:
+        return Miss.NEVER_SEEN
+    return Miss.OVERSHADOWED if trouble and at - trouble <= blind_after else Miss.COUNTED
+
+
+def is_recovery(state: SourceState, at: Millis, blind_after: Millis) -> bool:
+    """Whether a good read at `at` ends a blindness, rather than a mere stumble."""
+    return state.blind or (state.failures > 0 and at - state.last_ok > blind_after)
 
 
 def failed(state: SourceState, error: str) -> SourceState:

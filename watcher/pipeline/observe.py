@@ -14,7 +14,7 @@ from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.observation import Known, Round
 from watcher.core.presence import Absence
-from watcher.core.sight import PRIMARY, SourceState
+from watcher.core.sight import PRIMARY, Miss, SourceState
 from watcher.core.snapshot import Listing, Record
 from watcher.errors import Blindness, SourceError, StoreError
 from watcher.metrics import Metrics
@@ -180,7 +180,7 @@ class Observer(Generic[R]):
         now = self._env.clock.now()
         blind_after = self.target.cadence.blind_after
         found = observation.digest(known, listing, absence, answers, now, blind_after=blind_after)
-        if known.state.blind or (known.state.failures and now - known.state.last_ok > blind_after):
+        if sight.is_recovery(known.state, now, blind_after):
             self._recovered_at = now
         self._known = None  # should the commit fail, what it left is read again
         await self._store.commit_observation(
@@ -230,17 +230,21 @@ class Observer(Generic[R]):
         refusal = _REFUSALS.get(error.kind, "")
         if self.target.optional and refusal == "credentials":
             refusal = ""  # the source beside it has the same ones, and says so
-        if self.target.optional and not state.baselined and refusal == "definite":
-            self._not_before = now + FORBIDDEN_AGAIN
-            return sight.forbidden(state, now, str(error))
-        if state.is_forbidden or self._is_overshadowed(now):
-            return sight.failed(state, str(error)), []
-        return sight.missed(state, now, self.target.cadence.blind_after, error=str(error), refusal=refusal)
+        match self._miss(state, now, refusal):
+            case Miss.FORBIDDEN:
+                self._not_before = now + FORBIDDEN_AGAIN
+                return sight.forbidden(state, now, str(error))
+            case Miss.NEVER_SEEN | Miss.OVERSHADOWED:
+                return sight.failed(state, str(error)), []
+            case Miss.COUNTED:
+                limit = self.target.cadence.blind_after
+                return sight.missed(state, now, limit, error=str(error), refusal=refusal)
 
-    def _is_overshadowed(self, now: Millis) -> bool:
-        """Whether the source beside this one fails as well, or has only just ceased to."""
-        trouble = self.target.trouble()
-        return bool(trouble) and now - trouble <= self.target.cadence.blind_after
+    def _miss(self, state: SourceState, now: Millis, refusal: str = "") -> Miss:
+        target = self.target
+        return sight.miss(
+            state, now, target.cadence.blind_after, refusal=refusal, optional=target.optional, trouble=target.trouble()
+        )
 
     async def _crashed(self, error: Exception) -> None:
         """Count a crashed poll against the sight; where the store is what failed, that has to wait for a better time."""
@@ -250,7 +254,7 @@ class Observer(Generic[R]):
 
     async def _assess(self, known: Known[R]) -> None:
         now = self._env.clock.now()
-        if not self._is_overshadowed(now) and not known.state.is_forbidden:
+        if self._miss(known.state, now) is Miss.COUNTED:
             await self._age(known, *sight.assess(known.state, now, self.target.cadence.blind_after))
 
     async def _age(self, known: Known[R], state: SourceState, events: Iterable[Event]) -> None:
