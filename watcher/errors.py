@@ -4,7 +4,8 @@ WatcherError
 ├── ConfigError           exit 78; every problem with its exact path
 ├── StoreError            the database cannot be used; says which file and what to do
 ├── SourceError           a source could not be read; says what kind of blindness it is
-└── DeliveryError         a sink did not take a message; says whether and when to try again
+├── DeliveryError         a sink did not take a message; says whether and when to try again
+└── BehindError             more logs arrive than can be taken; says when to come again
 """
 
 from collections.abc import Sequence
@@ -60,4 +61,12 @@ class DeliveryError(WatcherError):
         super().__init__(message)
         self.outcome = outcome
         self.reason = reason
+        self.retry_after = retry_after
+
+
+class BehindError(WatcherError):
+    """There is more to take in than can be committed right now. Nothing was taken; `retry_after` is in milliseconds."""
+
+    def __init__(self, message: str, *, retry_after: Millis) -> None:
+        super().__init__(message)
         self.retry_after = retry_after

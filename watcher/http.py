@@ -6,7 +6,7 @@ handshakes and bodies that drip are all inside it. Every failure is one `Transpo
 
 A guarded request (its URL comes from a user) reaches public addresses over https, and besides them only the networks
 of `[egress] allow`. Each address that a name stands for is judged, and only the judged ones are connected to, so a
-name cannot change its mind in between. Behind a proxy the proxy resolves names: there the guard sees numeric hosts,
+name cannot change its mind in between. BehindError a proxy the proxy resolves names: there the guard sees numeric hosts,
 and names of the proxy's own side, and the rest is for the proxy's rules.
 """
 

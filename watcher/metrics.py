@@ -113,6 +113,9 @@ class Metrics:
         self.drafts: Gauges = gauge("connector_drafts", "Drafts of Connectors as last seen.", "project", "status")
         self.events: Counters = counter("events", "Facts that were observed and committed.", "type")
         self.log_records: Counters = counter("log_records", "Log records by what became of them.", "source", "outcome")
+        self.otlp_refused: Counters = counter(
+            "otlp_refused", "Pushed requests and connections that were refused, by why.", "reason"
+        )
         self.alerts: Gauges = gauge("alerts", "Alerts by state.", "state")
         self.alert_changes: Counters = counter("alert_changes", "Alerts that began or ended, to be told.", "change")
         self.suppressed: Counters = counter("suppressed", "Messages that were not made, by why.", "reason")

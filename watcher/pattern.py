@@ -1,6 +1,7 @@
 """Regular expressions that people write: RE2 only, so that none of them can take more than linear time."""
 
 from collections.abc import Callable
+from typing import Any
 
 import re2
 
@@ -17,6 +18,18 @@ def fullmatch(pattern: str) -> Callable[[str], bool]:
     Raises:
         ValueError: RE2 cannot compile the pattern, or it is too large; the message has RE2's own words.
     """
+    compiled = compiled_pattern(pattern)
+    return lambda text: compiled.fullmatch(text.encode(errors="replace")) is not None
+
+
+def search(pattern: str) -> Callable[[str], bool]:
+    """A test whether a pattern is found anywhere in a text. Raises ValueError as `fullmatch` does."""
+    compiled = compiled_pattern(pattern)
+    return lambda text: compiled.search(text.encode(errors="replace")) is not None
+
+
+def compiled_pattern(pattern: str) -> Any:
+    """A pattern as RE2 has it, for texts as UTF-8 bytes. Raises ValueError as `fullmatch` does."""
     if len(pattern) > MAX_PATTERN:
         raise ValueError(f"a pattern may have {MAX_PATTERN} characters, this one has {len(pattern)}")
     try:
@@ -27,7 +40,7 @@ def fullmatch(pattern: str) -> Callable[[str], bool]:
         raise ValueError(f"not a valid RE2 pattern: {_words(error)}") from None
     if compiled.programsize > MAX_PROGRAM:
         raise ValueError(f"the pattern is too complex: {compiled.programsize} instructions, at most {MAX_PROGRAM}")
-    return lambda text: compiled.fullmatch(text.encode(errors="replace")) is not None
+    return compiled
 
 
 def _options() -> re2.Options:

@@ -1,18 +1,23 @@
 """The ports: what the pipeline needs from the world, one Protocol each. Implementations live above and beside it."""
 
 import random  # noqa: TID251  the one place where chance enters, as a type
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from watcher.core.alert import Alert
 from watcher.core.delivery import Delivery, DeliveryState, Settlement
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventReason
 from watcher.core.group import Group
+from watcher.core.history import Run
+from watcher.core.logrecord import LogRecord, Matched, Place, Tally
 from watcher.core.notification import Notification
+from watcher.core.novelty import Memory
+from watcher.core.picture import Activity, Span, Spot
+from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
-from watcher.core.snapshot import Listing, R_co, Record
+from watcher.core.snapshot import Deployment, Listing, R_co, Record
 
 R = TypeVar("R", bound=Record)
 
@@ -86,6 +91,104 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogBatch:
+    """Records of one project that were read or pushed together, and what is committed with what they come to.
+
+    `digest` names the pushed request: one that has been committed before adds nothing. What was written before
+    `fresh_from` was so when the application was first seen: known, no news. `dropped` are cursors, by Deployment and
+    application, that nobody needs any more.
+    """
+
+    project: str
+    records: Sequence[LogRecord]
+    cursors: Sequence[LogCursor] = ()
+    source: SourceState | None = None
+    events: Sequence[Event] = ()
+    digest: bytes = b""
+    fresh_from: Millis = 0
+    dropped: Sequence[tuple[str, str]] = ()
+
+
+class Pushed(NamedTuple):
+    """A pushed request as decoded. `foreign` records are none of Connect's, `malformed` ones cannot be understood."""
+
+    records: list[LogRecord]
+    foreign: int
+    malformed: int
+    digest: bytes
+
+
+class Receipt(NamedTuple):
+    """What became of a pushed request's records, and why some were rejected."""
+
+    accepted: int
+    rejected: int = 0
+    reason: str = ""
+
+
+class Explain(Protocol):
+    """What adds to failures what their logs say."""
+
+    async def __call__(self, events: Sequence[Event], began: Callable[[Event], Millis], /) -> Sequence[Event]:
+        """The events, explained where that can be done soon. `began` tells when the attempt of one began. Never raises."""
+        ...
+
+
+class Fetch(Protocol):
+    """Logs asked for on demand."""
+
+    async def __call__(self, deployment_id: str, since: Millis) -> Sequence[LogRecord]:
+        """What a Deployment's applications wrote since then, as much as can be had quickly. Raises SourceError."""
+        ...
+
+
+class LogMatching(Protocol):
+    """The rules on logs, asked about a batch at a time."""
+
+    def match(
+        self, project: str, region: str, records: Sequence[LogRecord], deployments: Mapping[str, Deployment]
+    ) -> Matched:
+        """Hits and tallies of a batch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogWrite:
+    """What a batch of log records adds to the store: hits as events, tallies, and how far was read.
+
+    `keys` name the events of a pushed request, in their order: one whose key is known already was pushed before.
+    """
+
+    project: str
+    events: Sequence[Event] = ()
+    keys: Sequence[str] = ()
+    tallies: Mapping[Place, Tally] = field(default_factory=dict)
+    cursors: Sequence[LogCursor] = ()
+    dropped: Sequence[tuple[str, str]] = ()
+    source: SourceState | None = None
+    digest: bytes = b""
+
+
+class Intake(Protocol):
+    """Where log records go: matched, tallied, committed."""
+
+    async def take(self, batch: LogBatch) -> None:
+        """Take a batch in; returns when it is committed. Raises StoreError, and then nothing of it is."""
+        ...
+
+
+class PushIntake(Protocol):
+    """Where pushed requests go."""
+
+    async def push(self, pushed: Pushed, projects: frozenset[str]) -> Receipt:
+        """Take a request in for the projects that its sender may speak for; returns when it is committed.
+
+        Raises BehindError where there is too much to do, StoreError where it cannot be written; then nothing of it is.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
     """What judge has to look at: events in order, and how far each source has been seen (from one read)."""
 
@@ -104,6 +207,8 @@ class Judgement:
     deliveries: Sequence[Delivery] = ()
     reasons: Mapping[int, tuple[EventReason, str]] = field(default_factory=dict)
     meta: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, Run | None] = field(default_factory=dict)
+    memories: Mapping[str, Memory | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +219,8 @@ class LedgerRows:
     alerts: Sequence[Alert]
     groups: Sequence[Group]
     meta: Mapping[str, str]
+    runs: Sequence[Run] = ()
+    memories: Sequence[Memory] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +258,26 @@ class Store(Protocol):
 
     async def commit_observation(self, observation: Observation) -> None:
         """Write a poll: source state, changed records, events."""
+        ...
+
+    async def commit_logs(self, writes: Sequence[LogWrite]) -> Sequence[bool]:
+        """Write what batches came to, all or nothing; returns for each whether it was new. A known digest adds nothing."""
+        ...
+
+    async def load_cursors(self, project: str) -> Sequence[LogCursor]:
+        """How far a project's polled logs have been read."""
+        ...
+
+    async def load_hits(self, cursor: int, reach: Millis) -> Sequence[Event]:
+        """Hits that were judged already, up to `cursor`: of each project those observed within `reach` of its last; oldest first."""
+        ...
+
+    async def load_tallies(self, project: str, spans: Sequence[Span]) -> Mapping[Span, Mapping[Spot, Tally]]:
+        """What each application of a project wrote within each span, summed up."""
+        ...
+
+    async def load_activity(self, project: str) -> Mapping[Spot, Activity]:
+        """When each application of a project was first and last heard."""
         ...
 
     async def load_ledger(self) -> LedgerRows:

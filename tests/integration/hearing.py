@@ -13,6 +13,8 @@ from tests.fakes import FakeClock, fake_env
 from watcher import app, config
 from watcher.core.delivery import DeliveryState
 from watcher.metrics import Metrics
+from watcher.pipeline.collect import Collector
+from watcher.pipeline.observe import Observer
 from watcher.redact import Redactor
 from watcher.simulator import Expectation, Message, Scenario, Simulator, serve
 
@@ -43,8 +45,12 @@ allow = ["127.0.0.0/8"]
 [store]
 url = "sqlite://"
 """
-QUIET = 6 * 60_000
-"""How long after its last step a scenario is still listened to: the longest lawful course, and a look or two."""
+READING = 'disable_rules = ["LogEndpointEnding"]' + CONFIG.replace(
+    'poll_interval = "30s"', 'poll_interval = "30s"\nlogs = {{ source = "poll", poll_interval = "30s" }}'
+)
+"""The same with logs. That their endpoint ends soon is so in every scenario, and no news of any."""
+QUIET = 16 * 60_000
+"""How long after its last step a scenario is still listened to: the longest lawful course, the longest window of a rule."""
 
 Kind: TypeAlias = tuple[str, str, str]
 """Alert, state, and the Deployment or Connector that an expectation names; empty where it names none."""
@@ -69,15 +75,16 @@ class Play:
     daemon: app.Daemon
 
     def __post_init__(self) -> None:
-        self._due = dict.fromkeys(self.daemon.observers, self.clock.at)
+        rounds = [*self.daemon.observers, *(self.daemon.logs.collectors if self.daemon.logs else ())]
+        self._due: dict[Observer[Any] | Collector, int] = dict.fromkeys(rounds, self.clock.at)
 
     async def look(self) -> None:
         """Poll every source whose time has come, and tell whatever follows from it."""
-        for observer, due in self._due.items():
+        for source, due in self._due.items():
             if due <= self.clock.at:
-                wait = await observer.round()
-                self._due[observer] = self.clock.at + wait
-                assert observer.error == ""
+                wait = await source.round()
+                self._due[source] = self.clock.at + wait
+                assert source.error == ""
         while await self.daemon.judge.run_once() or await self.daemon.deliverer.run_once():
             await self.daemon.deliverer.drain()
 

@@ -9,6 +9,7 @@ import pytest
 
 from watcher.simulator import serve
 from watcher.simulator.faults import Fault
+from watcher.simulator.pushing import Pushing, Report
 from watcher.simulator.scenario import read_scenario
 from watcher.simulator.steps import VERBS
 
@@ -48,3 +49,8 @@ def test_every_verb_and_every_fault_is_named() -> None:
     named = set(re.findall(r"`(\w+)`", PAGE)) | set(re.findall(r'"(\w+)"', PAGE))
     assert set(VERBS) <= named
     assert {field.name for field in msgspec.structs.fields(Fault)} <= named
+
+
+def test_every_field_of_a_push_and_of_what_comes_of_it_is_named() -> None:
+    named = set(re.findall(r"`(\w+)`", PAGE)) | {"requests", "retries"}
+    assert set(Pushing.model_fields) | set(Report.__struct_fields__) <= named

@@ -61,7 +61,7 @@ def test_every_configuration_loads_without_a_warning(text: str) -> None:
 
 
 def test_there_are_configurations_to_load() -> None:
-    assert (len(WHOLE), len(PARTS)) == (2, 1)
+    assert (len(WHOLE), len(PARTS)) == (3, 1)
 
 
 def test_every_verb_that_is_named_exists() -> None:
@@ -81,7 +81,7 @@ def test_the_table_of_rules_is_that_of_the_packs() -> None:
     told = [(name.strip("`"), severity, pack) for name, _, severity, pack in rows("What you hear")]
     packs = [
         (rule.name, rule.labels["severity"], pack)
-        for pack in ("builtin", "deployed", "changes")
+        for pack in ("builtin", "logs", "deployed", "changes")
         for rule in parse_rules(pack_text(pack))
     ]
     assert sorted(told) == sorted(packs)

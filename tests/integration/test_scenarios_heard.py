@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.hearing import CONFIG, Told, differences, watched
+from tests.integration.hearing import CONFIG, READING, Told, differences, watched
 from watcher.simulator import Expectation, load_scenario, shipped_scenarios
 
 DEMO = resources.files("watcher.cli").joinpath("demo.toml").read_text(encoding="utf-8")
@@ -19,6 +19,14 @@ async def test_what_a_scenario_expects_is_told_and_nothing_else(name: str, tmp_p
     scenario = load_scenario(name)
     text = DEMO if name == "demo" else CONFIG
     async with watched(scenario, text, database=tmp_path / "demo.db") as play:
+        expected = [each for each in scenario.expect if not each.logs]
+        assert differences(await play.through(), expected) == []
+
+
+@pytest.mark.parametrize("name", [each for each in shipped_scenarios() if each != "demo"])
+async def test_what_logs_add_to_a_scenario_is_told_and_nothing_else(name: str) -> None:
+    scenario = load_scenario(name)
+    async with watched(scenario, READING) as play:
         assert differences(await play.through(), scenario.expect) == []
 
 

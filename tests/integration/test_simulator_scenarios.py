@@ -20,10 +20,12 @@ NAMES = [
     "failed-build",
     "happy-path",
     "log-removal-day",
+    "new-error-after-deploy",
     "post-deploy-warning",
     "redeploy-storm",
     "regional-outage",
     "rollback",
+    "silent-application",
     "stuck",
 ]
 HOUR = 3_600_000
@@ -192,3 +194,37 @@ async def test_a_burst_of_errors_can_be_read_and_log_removal_day_ends_that() -> 
             simulator.advance(1)
             async with client.get(path, headers=headers) as response:
                 assert response.status == status
+
+
+def errors(simulator: Simulator, key: str, first: int) -> list[str]:
+    """What the errors of a Deployment are about, in its records from a moment of scenario time on."""
+    found = simulator.world.by_key("demo-shop", key)
+    entries = simulator.logbook.dated_from(simulator.timeline.wall(first))
+    records = [json.loads(entry.encoded) for owner, entry in entries if owner == found.id]
+    return [one["details"]["message"].split()[0] for one in records if one["details"].get("level") == "error"]
+
+
+async def test_after_a_deploy_an_error_appears_that_was_never_there() -> None:
+    simulator = Simulator(scenario=load_scenario("new-error-after-deploy"), speed=0, clock=LeapingClock())
+    simulator.player.set_stage()
+    simulator.advance(40 * 60_000)
+    kinds = Counter(errors(simulator, "tax", 0))
+    assert kinds["Tax"] == 44
+    assert sum(kinds.values()) == 44 + 120
+    assert len(kinds) == 6
+    later = Counter(errors(simulator, "tax", 14 * 60_000))
+    assert (later["Tax"], later.keys()) == (44, kinds.keys())
+    assert simulator.world.by_key("demo-shop", "tax").status == "Deployed"
+
+
+async def test_an_application_falls_silent_and_its_status_stays() -> None:
+    simulator = Simulator(scenario=load_scenario("silent-application"), speed=0, clock=LeapingClock())
+    simulator.player.set_stage()
+    simulator.advance(100 * 60_000)
+    loglengths = []
+    for key in ("loyalty", "returns"):
+        found = simulator.world.by_key("demo-shop", key)
+        assert found.status == "Deployed"
+        parts = [simulator.timeline.wall(minute * 60_000) for minute in (0, 20)]
+        loglengths += [sum(owner == found.id for owner, _ in simulator.logbook.dated_from(part)) for part in parts]
+    assert loglengths == [360, 0, 541, 421]

@@ -13,6 +13,7 @@ ENVIRON = {
     "CTP_CLIENT_SECRET": "canary-secret-1",
     "CTP_OTHER_CLIENT_ID": "canary-id-2",
     "CTP_OTHER_CLIENT_SECRET": "canary-secret-2",
+    "OTLP_KEY": "canary-otlp-key-0001",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/canary-slack-1",
     "SLACK_ONCALL_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/canary-slack-2",
     "ONCALL_WEBHOOK_URL": "https://example.com/canary-webhook",

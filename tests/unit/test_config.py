@@ -17,7 +17,7 @@ def test_credentials_and_one_receiver_are_enough() -> None:
     project = loaded.settings.projects[0]
     assert (project.poll_interval, project.fast_interval, project.blind_limit) == (30_000, 5_000, 150_000)
     assert "DeploymentFailed" in {each.name for each in loaded.settings.rules}
-    assert set(loaded.origins.values()) == {"builtin"}
+    assert set(loaded.origins.values()) == {"builtin", "logs"}
     assert to_route(loaded.settings).receiver == "team"
     assert loaded.settings.web.listen == ("127.0.0.1", 8080)
     assert loaded.settings.store.retention == 30 * 86_400_000
@@ -38,7 +38,16 @@ def test_the_example_shows_every_sink_and_nearly_every_key() -> None:
     kinds = {key for receiver in tomllib.loads(text)["receivers"] for key in receiver}
     assert {each.kind for each in SINKS} <= kinds
     schema = json_schema()
-    for name in ("ProjectSettings", "RuleSettings", "RouteSettings", "StoreSettings", "WebSettings", "LogSettings"):
+    for name in (
+        "ProjectSettings",
+        "RuleSettings",
+        "RouteSettings",
+        "StoreSettings",
+        "WebSettings",
+        "LogSettings",
+        "LogsSettings",
+        "OtlpSettings",
+    ):
         for key in schema["$defs"][name]["properties"]:
             assert re.search(rf"\b{key.removesuffix('_file')}\b", text), f"{name}.{key}"
 

@@ -7,13 +7,17 @@ from watcher.config import load, loads, read_secret
 from watcher.errors import ConfigError
 
 HINT = """; quote the value and put the matcher in single quotes, like 'name=~"value"'"""
-RULE_KEYS = "added, annotations, events, for, from, labels, matchers, name, on, resolve, to"
+RULE_KEYS = (
+    "above, absent, added, annotations, at_least, baseline, by, count, events, exclude, for, from, labels, learn, matchers, "
+    "missed_run, name, new, of, on, pattern, resolve, slower_than, spike, to, verdict, within"
+)
+LOG_RULE = WRONG_RULE.replace("deployment", "log")
 MISSING_RESOLVE = (
     "rules[0].resolve: is required, because the matchers are not about the status: say what ends it, like "
     """resolve = ['status="Deployed"'] (of a connector: "Published"), or resolve = [] for as soon as the matchers no longer match"""
 )
 DURATION = 'write a duration like "30s", "5m" or "1h30m"'
-KNOWN = "known are disable_rules, egress, http, log, projects, receivers, route, rule_packs, rules, store, web"
+KNOWN = "known are disable_rules, egress, http, log, otlp, projects, receivers, route, rule_packs, rules, store, web"
 
 BAD: tuple[tuple[str, str], ...] = (
     (small(top="typo = 1"), f"typo: unknown key; {KNOWN}"),
@@ -34,8 +38,19 @@ BAD: tuple[tuple[str, str], ...] = (
         small(project='blind_after = "1 hour"'),
         f"projects[0].blind_after: is not a duration; {DURATION} (y w d h m s ms)",
     ),
-    (small(project='logs = { source = "poll" }'), 'projects[0].logs.source: "poll" is not part of this version'),
-    (small(project='logs = { source = "x" }'), 'projects[0].logs.source: must be "off"'),
+    (small(project='logs = { source = "x" }'), 'projects[0].logs.source: must be "off", "poll" or "otlp"'),
+    (
+        small(project='logs = { source = "otlp" }'),
+        "projects[0].logs.key: is required, here or in key_file: what the sender of logs has to present",
+    ),
+    (
+        small(project='logs = { source = "poll", key = "0123456789abcdef" }'),
+        'projects[0].logs.key: has a meaning only with source = "otlp"',
+    ),
+    (
+        small(project='logs = { source = "otlp", key = "short" }'),
+        "projects[0].logs.key: must have at least 16 characters",
+    ),
     (small(project='api_url = "ftp://x"'), "projects[0].api_url: must be a URL that begins with https:// or http://"),
     (
         small(project='auth_url = "https://u:p@x"'),
@@ -111,11 +126,44 @@ BAD: tuple[tuple[str, str], ...] = (
     ),
     (small(WRONG_RULE + 'to = "Failed"\nevents = ["gone"]'), "rules[0].events: give either events, or from and to"),
     (small(WRONG_RULE + "added = true"), 'rules[0].added: is about report entries: it needs on = "report"'),
-    (small(WRONG_RULE.replace("deployment", "log")), 'rules[0].on: "log" is not part of this version'),
     (
         small(WRONG_RULE.replace("deployment", "x")),
-        'rules[0].on: must be "deployment", "connector", "report" or "source"',
+        'rules[0].on: must be "deployment", "connector", "report", "log" or "source"',
     ),
+    (
+        small(LOG_RULE + "pattern = ['a(']"),
+        "rules[0].pattern[0]: not a valid RE2 pattern: missing ): a(",
+    ),
+    (
+        small(LOG_RULE + "pattern = ['(?=x)']"),
+        "rules[0].pattern[0]: not a valid RE2 pattern: invalid perl operator: (?=",
+    ),
+    (small(LOG_RULE + 'within = "2d"'), "rules[0].within: must be at most 1d"),
+    (
+        small(LOG_RULE + 'for = "5m"'),
+        "rules[0].for: has no meaning on logs: say count and within, or one of new, of, spike, absent, missed_run, verdict",
+    ),
+    (small(LOG_RULE + 'new = true\nabsent = "1h"'), "rules[0].absent: cannot stand beside new: make two rules"),
+    (small(LOG_RULE + "new = true\ncount = 5"), "rules[0].count: has no meaning beside new"),
+    (small(LOG_RULE + 'of = "5xx"'), "rules[0].above: is required beside of: which share is too much, like 0.05"),
+    (small(LOG_RULE + "above = 0.5"), "rules[0].above: has a meaning only beside of"),
+    (
+        small(LOG_RULE + """absent = "1h"\nmatchers = ['level="ERROR"']"""),
+        "rules[0].matchers[0]: level is a label of single records, which absent does not see",
+    ),
+    (
+        small(LOG_RULE + """spike = 3\nby = ["path"]"""),
+        "rules[0].by[0]: path is a label of single records, which spike does not see",
+    ),
+    (
+        small(LOG_RULE + """spike = 3\npattern = ["x"]"""),
+        "rules[0].pattern: has no meaning beside spike, which sees how much was written, and no records",
+    ),
+    (
+        small(WRONG_RULE + 'events = ["hit"]'),
+        'rules[0].events[0]: is what rules with on = "log" look at, and no event of its own',
+    ),
+    (small(WRONG_RULE + 'to = "x"\ncount = 3'), 'rules[0].count: is about logs: it needs on = "log"'),
     (small(WRONG_RULE + 'to = "x"\n' + WRONG_RULE + 'to = "y"'), "rules[1].name: is the name of rules[0] already"),
     (
         small(WRONG_RULE + 'to = "x"\nlabels = { project = "y" }'),
@@ -130,10 +178,10 @@ BAD: tuple[tuple[str, str], ...] = (
         "rules[0].annotations.summary: line 1: unexpected end of template, expected 'end of print statement'.",
     ),
     (
-        small(WRONG_RULE + "to = 'x'\npattern = []"),
-        f"rules[0].pattern: unknown key; known are {RULE_KEYS}",
+        small(WRONG_RULE + "to = 'x'\nregexes = []"),
+        f"rules[0].regexes: unknown key; known are {RULE_KEYS}",
     ),
-    (small(top='rule_packs = ["builtni"]'), 'rule_packs[0]: must be "builtin", "deployed" or "changes"'),
+    (small(top='rule_packs = ["builtni"]'), 'rule_packs[0]: must be "builtin", "logs", "deployed" or "changes"'),
     (
         small(top='disable_rules = ["DeploymentFaild"]'),
         'disable_rules[0]: no rule has this name; did you mean "DeploymentFailed"?',
@@ -187,7 +235,7 @@ def test_every_mistake_is_told_at_once_each_once_in_the_order_of_their_paths() -
     key = "a"
     [[rules]]
     name = "X"
-    on = "log"
+    on = "logs"
     matchers = ["a"]
     [route]
     receiver = "nobody"

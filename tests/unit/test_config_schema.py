@@ -7,12 +7,13 @@ import pytest
 from tests.unit.configs import EXAMPLE
 from watcher.config import json_schema
 
-KINDS: dict[str, type] = {
+KINDS: dict[str, type | tuple[type, ...]] = {
     "object": dict,
     "array": list,
     "string": str,
     "boolean": bool,
     "integer": int,
+    "number": (int, float),
     "null": type(None),
 }
 
@@ -65,7 +66,7 @@ def test_the_example_fits_the_schema() -> None:
     [
         ('"30s"', "30"),
         ("region", "regoin"),
-        ('"off"', '"poll"'),
+        ('"poll"', '"pull"'),
         ('level = "info"', 'level = "x"'),
         ("key = ", "kye = "),
     ],

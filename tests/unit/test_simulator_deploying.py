@@ -104,6 +104,20 @@ def test_configuration_values_are_kept_and_shown_secured_ones_included(moved: Mo
     assert after["url"].startswith("https://service-")  # addresses outlive a redeployment
 
 
+def test_every_job_has_a_schedule_and_no_other_application_does(moved: Moved) -> None:
+    moved.deploy("k1", "order-export")
+    moved.deploy("k2", "product-search")
+    moved.deploy("k3", "email-campaigns", globalConfiguration=mailing("shop"))
+    moved.world.create(["raw"], 8, {})
+    moved.wait(1000)
+    shown = [one for found in moved.world.everything() for one in found.payload["applications"]]
+    schedules = {"nightly-reconciliation": "0 3 * * *", "daily-segments": "30 5 * * *"}
+    assert len(shown) > 16
+    assert [one.get("schedule") for one in shown] == [schedules.get(one["applicationName"]) for one in shown]
+    events = {"order-listener", "profile-sync", "index-updater"}
+    assert {one["applicationName"] for one in shown if "topic" in one} == events
+
+
 def test_a_schedule_can_be_overridden(moved: Moved) -> None:
     given = [{"applicationName": "daily-segments", "schedule": "0 5 * * *"}, {"applicationName": "profile-sync"}]
     values = {"standardConfiguration": [{"key": "MAILING_ACCOUNT", "value": "acme"}]}

@@ -11,7 +11,7 @@ AT = 1_700_000_000_000
 SEVERITIES = {"DEFAULT", "DEBUG", "INFO", "NOTICE", "WARNING", "ERROR", "CRITICAL", "ALERT", "EMERGENCY"}
 NAMED = {
     "json-error", "pino-error", "ansi-error", "text", "stack-trace", "split-stack-trace", "http-ok", "http-5xx", "start",
-    "post-deploy-failed", "info",
+    "post-deploy-failed", "info", "known-error", "new-error",
 }  # fmt: skip
 
 
@@ -115,3 +115,18 @@ def test_both_ends_of_a_choice_are_reached() -> None:
     chance = Chance(3)
     assert {between(chance, 2, 4) for _ in range(60)} == {2, 3, 4}
     assert {picked(chance, "abc") for _ in range(60)} == {"a", "b", "c"}
+
+
+def masked(text: str) -> str:
+    """A message without what differs from record to record."""
+    return re.sub(r"[0-9a-f-]{36}|\d{4}-[\d-]+T[\d:.]+Z|\d+", "#", text)
+
+
+def test_known_errors_are_of_few_templates_and_the_new_one_of_another() -> None:
+    known, new = many("known-error", 200), many("new-error", 200)
+    assert len({message(line) for line in known}) > 150
+    assert len({masked(message(line)) for line in known}) == 5
+    assert len({message(line) for line in new}) == 200
+    assert len({masked(message(line)) for line in new}) == 1
+    assert {masked(message(line)) for line in known}.isdisjoint(masked(message(line)) for line in new)
+    assert {line.details["level"] for line in [*known, *new]} == {"error"}

@@ -18,6 +18,7 @@ VERBS = {
     "demo": "watcher.cli.demo:demo",
     "simulate": "watcher.cli.simulate:simulate",
     "check-config": "watcher.cli.config_verbs:check_config",
+    "backtest": "watcher.cli.backtest:backtest",
     "schema": "watcher.cli.config_verbs:schema",
     "db": "watcher.cli.db:db",
 }

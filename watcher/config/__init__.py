@@ -9,11 +9,19 @@ work) is not asked here.
 from watcher.config.load import OWN, Loaded, json_schema, load, loads, pack_text, parse_rules
 from watcher.config.routing import to_route
 from watcher.config.secret import read_secret
-from watcher.config.settings import ProjectSettings, ReceiverSettings, RouteSettings, RuleSettings, Settings
+from watcher.config.settings import (
+    OtlpSettings,
+    ProjectSettings,
+    ReceiverSettings,
+    RouteSettings,
+    RuleSettings,
+    Settings,
+)
 
 __all__ = [
     "OWN",
     "Loaded",
+    "OtlpSettings",
     "ProjectSettings",
     "ReceiverSettings",
     "RouteSettings",

@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from watcher.config import log_rules
 from watcher.config.problem import Path, suggestion
 from watcher.core import duration
 from watcher.core.alert import IDENTITY
@@ -24,6 +25,7 @@ MAX_DEPTH = 20
 SEVERITIES = ("critical", "warning", "info")
 _FACT_KEYS = ("from", "to", "events", "added")
 _RESERVED = frozenset({"alertname", *IDENTITY})
+_OF_LOGS = frozenset({"hit", "tally"})
 _ABOUT_STATUS = re.compile(r"""(?:^|[{,])\s*"?status"?\s*(?:=~|!=|!~|=)""")
 
 
@@ -40,6 +42,7 @@ def problems(tree: Tree, pack_rules: Iterable[str]) -> Said:
     yield from _twice(tree, "receivers", "name", "is the name of {first} already")
     yield from rule_problems(tree)
     for at, project in listed(tree, "projects"):
+        yield from log_rules.project_problems(("projects", at), project)
         blind, poll = _length(project.get("blind_after"), -1), _length(project.get("poll_interval"), 30_000)
         if 0 <= blind <= poll:
             yield ("projects", at, "blind_after"), f"must be longer than poll_interval, which is {duration.text(poll)}"
@@ -55,9 +58,11 @@ def rule_problems(tree: Tree) -> Said:
     yield from _twice(tree, "rules", "name", "is the name of {first} already")
     for at, rule in listed(tree, "rules"):
         path = ("rules", at)
-        yield from (
-            _fact_problems(path, rule) if any(rule.get(key) for key in _FACT_KEYS) else _state_problems(path, rule)
-        )
+        yield from log_rules.problems(path, rule)
+        if rule.get("on") != "log":
+            yield from (
+                _fact_problems(path, rule) if any(rule.get(key) for key in _FACT_KEYS) else _state_problems(path, rule)
+            )
         labels = rule.get("labels")
         for name in labels if isinstance(labels, dict) else ():
             if name in _RESERVED:
@@ -70,6 +75,9 @@ def _fact_problems(path: Path, rule: Tree) -> Said:
             yield (*path, key), "has no meaning here: a rule with from, to, events or added tells facts, once"
     if "events" in rule and ("from" in rule or "to" in rule):
         yield (*path, "events"), "give either events, or from and to"
+    for at, name in enumerate(_strings(rule.get("events"))):
+        if name in _OF_LOGS:
+            yield (*path, "events", at), 'is what rules with on = "log" look at, and no event of its own'
     if rule.get("added") and rule.get("on") != "report":
         yield (*path, "added"), 'is about report entries: it needs on = "report"'
 

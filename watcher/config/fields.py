@@ -43,6 +43,18 @@ def at_least(shortest: str) -> AfterValidator:
     return AfterValidator(bounded)
 
 
+def at_most(longest: str) -> AfterValidator:
+    """A bound on a Duration."""
+    most = duration.parse(longest)
+
+    def bounded(length: Millis) -> Millis:
+        if length > most:
+            raise ValueError(f"must be at most {longest}")
+        return length
+
+    return AfterValidator(bounded)
+
+
 Duration: TypeAlias = Annotated[
     Millis, BeforeValidator(_duration), WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN})
 ]
@@ -124,9 +136,15 @@ def _readable_by(read: Callable[[str], object]) -> AfterValidator:
 
 Matchers: TypeAlias = Annotated[str, _readable_by(lambda text: matcher.parse(text, pattern.fullmatch))]
 """One matcher, or several in one text, in Alertmanager's grammar."""
+SearchPattern: TypeAlias = Annotated[str, Field(min_length=1), _readable_by(pattern.search)]
+"""A regular expression that is searched for anywhere in a text, in RE2's dialect."""
+Share: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+"""A part of a whole, between 0 and 1."""
 Pattern: TypeAlias = Annotated[str, _readable_by(pattern.fullmatch)]
 """A regular expression for a whole value, in RE2's dialect."""
 Template: TypeAlias = Annotated[str, _readable_by(render.compile_template)]
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$")]
 """A name that people choose."""
+FieldName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.]{0,199}$")]
+"""A label, or a field of a structured record like `details.orderId`."""
 LabelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]

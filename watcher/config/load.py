@@ -158,7 +158,7 @@ def _pack(name: str) -> tuple[RuleSettings, ...]:
 
 
 def _packs(tree: Mapping[str, Any]) -> list[str]:
-    wanted = tree.get("rule_packs", ["builtin"])
+    wanted = tree.get("rule_packs", ["builtin", "logs"])
     known = {each.name.removesuffix(".toml") for each in resources.files("watcher.rules.packs").iterdir()}
     return [name for name in wanted if isinstance(name, str) and name in known] if isinstance(wanted, list) else []
 

@@ -21,6 +21,9 @@ _WORDS = {
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "string_too_short": "must not be empty",
     "tuple_type": "must be a list, like [ … ]",
     "list_type": "must be a list, like [ … ]",
     "dict_type": "must be a table, like { … }",
@@ -121,6 +124,12 @@ def _instead(path: Path, model: type[BaseModel]) -> str:
     return suggestion(key, fields(table) if table else ())
 
 
+def _words(kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "too_short" and context.get("actual_length"):
+        return f"must have at least {context['min_length']} characters"
+    return _WORDS.get(kind, f"cannot be used ({kind})")
+
+
 def _said(kind: str, path: Path, context: Mapping[str, Any], message: str, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return "unknown key" + _instead(path, model)
@@ -133,4 +142,4 @@ def _said(kind: str, path: Path, context: Mapping[str, Any], message: str, model
         return next((_FORMS[name] for name in reversed(names) if name in _FORMS), "is not of the expected form")
     if kind in {"greater_than_equal", "less_than_equal", "greater_than", "less_than"}:
         return message.replace("Input should", "must")
-    return _WORDS.get(kind, f"cannot be used ({kind})")
+    return _words(kind, context)

@@ -7,36 +7,35 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, create_model
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model
 
 from watcher.config.fields import (
     Address,
     BaseUrl,
     Cidr,
     Duration,
+    FieldName,
     LabelName,
     Listen,
     Matchers,
     Name,
     Pattern,
     Pause,
+    SearchPattern,
+    Share,
     Template,
     at_least,
+    at_most,
 )
 from watcher.config.secret import value_of
 from watcher.connect import ProjectAccess
 from watcher.core.duration import Millis
 from watcher.core.event import EventType
-from watcher.rules.compile import RuleText
+from watcher.rules.compile import LogText, RuleText
 from watcher.sinks import SINKS, SinkConfig
 
 _FASTEST: Millis = 5_000
 _BLIND_SLACK: Millis = 60_000
-LATER = {
-    "on": ("log",),
-    "logs": ("poll", "otlp"),
-}
-"""Values that the design knows and this version does not."""
 
 
 class Table(BaseModel):
@@ -46,19 +45,27 @@ class Table(BaseModel):
     secrets: ClassVar[Mapping[str, bool]] = {}
 
 
-def _of_this_version(field: str) -> BeforeValidator:
-    def refuse(value: object) -> object:
-        if value in LATER[field]:
-            raise ValueError(f'"{value}" is not part of this version')
-        return value
-
-    return BeforeValidator(refuse)
-
-
 class LogsSettings(Table):
-    """Where a project's logs come from: log sources are not part of this version, so `off` is the only value."""
+    """Where a project's logs come from."""
 
-    source: Annotated[Literal["off"], _of_this_version("logs")] = "off"
+    secrets: ClassVar[Mapping[str, bool]] = {"key": False, "next_key": False}
+
+    source: Literal["off", "poll", "otlp"] = "off"
+    """`poll` asks the log endpoints, which are removed after 31 January 2027; `otlp` takes what Platform Insights pushes."""
+    poll_interval: Annotated[Duration, at_least("5s")] = Field(default=120_000, json_schema_extra={"default": "2m"})
+    """How often to read the logs of a Deployment that is quiet; one that is being deployed, failed or writes is read every 15s."""
+    max_requests_per_second: float = Field(default=5.0, gt=0, le=100)
+    """How fast to ask the log endpoints, whatever is due."""
+    key: SecretStr | None = Field(default=None, min_length=16)
+    """What a sender has to present; senders with the same key may speak for all projects that have it."""
+    key_file: Path | None = None
+    next_key: SecretStr | None = Field(default=None, min_length=16)
+    """Taken as well, so that a key can be changed without losing anything."""
+    next_key_file: Path | None = None
+
+    def taken_keys(self) -> tuple[str, ...]:
+        """The keys that are taken, read now. Raises ConfigError."""
+        return tuple(filter(None, (value_of(self, "key"), value_of(self, "next_key"))))
 
 
 class ConnectorsSettings(Table):
@@ -124,7 +131,7 @@ class RuleSettings(Table):
 
     name: Name
     """The `alertname`; a rule of your own takes the place of a pack's rule of the same name."""
-    on: Annotated[Literal["deployment", "connector", "report", "source"], _of_this_version("on")]
+    on: Literal["deployment", "connector", "report", "log", "source"]
     matchers: tuple[Matchers, ...] = ()
     resolve: tuple[Matchers, ...] | None = None
     """What ends a state rule; by default `status="Deployed"` (a Connector's: `status="Published"`) where the
@@ -137,6 +144,39 @@ class RuleSettings(Table):
     """On reports: tell each new entry once."""
     labels: dict[LabelName, str] = {}
     annotations: dict[LabelName, Template] = {}
+    pattern: tuple[SearchPattern, ...] = ()
+    """On logs: what is searched for in the message, any of them."""
+    exclude: tuple[SearchPattern, ...] = ()
+    """On logs: what must not be found in the message."""
+    by: tuple[FieldName, ...] | None = None
+    """On logs: the labels that make one alert; by default deployment and application."""
+    count: int = Field(default=1, ge=1, le=1_000_000)
+    """On logs: how many records within `within`."""
+    within: Annotated[Duration, at_least("1s"), at_most("1d")] = Field(
+        default=600_000, json_schema_extra={"default": "10m"}
+    )
+    slower_than: Duration = Field(default=0, json_schema_extra={"default": "0s"})
+    """On logs: only requests that took longer."""
+    new: bool = False
+    """On logs: tell each kind of message that the application has not written before, once."""
+    learn: Duration = Field(default=3_600_000, json_schema_extra={"default": "1h"})
+    """For `new`: how long after an application was first heard everything is held to be known."""
+    of: Literal["5xx", "4xx", "errors"] | None = None
+    """On logs: fires while this share of requests, or of records, is above `above`."""
+    above: Share = 0.0
+    spike: float = Field(default=0, ge=0)
+    """On logs: fires while errors come so many times as fast as in the `baseline` before."""
+    baseline: Annotated[Duration, at_least("1m"), at_most("1d")] = Field(
+        default=3_600_000, json_schema_extra={"default": "1h"}
+    )
+    absent: Duration = Field(default=0, json_schema_extra={"default": "0s"})
+    """On logs: fires while a deployed application has written nothing for so long."""
+    missed_run: Duration = Field(default=0, json_schema_extra={"default": "0s"})
+    """On logs: fires when a job has written nothing so long after its schedule was due."""
+    verdict: Annotated[Duration, at_most("1d")] = Field(default=0, json_schema_extra={"default": "0s"})
+    """On logs: judges each build so long after it was deployed, against the one before."""
+    at_least: int = Field(default=20, ge=1)
+    """For `of`: requests or records, for `spike`: errors, that there must be."""
 
     @property
     def is_fact(self) -> bool:
@@ -156,6 +196,28 @@ class RuleSettings(Table):
             to=self.to,
             labels=self.labels,
             annotations=self.annotations,
+            log=self._log() if self.on == "log" else None,
+        )
+
+    def _log(self) -> LogText:
+        by = ("deployment",) if self.verdict else ("deployment", "application")
+        return LogText(
+            pattern=self.pattern,
+            exclude=self.exclude,
+            by=by if self.by is None else self.by,
+            count=self.count,
+            within=self.within,
+            slower_than=self.slower_than,
+            new=self.new,
+            learn=self.learn,
+            of=self.of or "",
+            above=self.above,
+            spike=self.spike,
+            baseline=self.baseline,
+            at_least=self.at_least,
+            absent=self.absent,
+            missed_run=self.missed_run,
+            verdict=self.verdict,
         )
 
 
@@ -236,6 +298,14 @@ class StoreSettings(Table):
     """How long judged events and settled deliveries are kept."""
 
 
+class OtlpSettings(Table):
+    """The listener for pushed logs. It listens where a project has `logs = { source = "otlp" }`."""
+
+    listen: Listen = Field(default=Address("127.0.0.1", 4318), json_schema_extra={"default": "127.0.0.1:4318"})
+    header: str = Field(default="x-connect-watcher-key", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+    """The header in which senders present their key."""
+
+
 class LogSettings(Table):
     """Our own log, on standard error."""
 
@@ -248,7 +318,7 @@ class Settings(Table):
 
     projects: tuple[ProjectSettings, ...] = Field(min_length=1)
     rules: tuple[RuleSettings, ...] = ()
-    rule_packs: tuple[Literal["builtin", "deployed", "changes"], ...] = ("builtin",)
+    rule_packs: tuple[Literal["builtin", "logs", "deployed", "changes"], ...] = ("builtin", "logs")
     disable_rules: tuple[str, ...] = ()
     """Names of rules that are not to be used."""
     route: RouteSettings | None = None
@@ -257,5 +327,6 @@ class Settings(Table):
     egress: EgressSettings = Field(default_factory=EgressSettings)
     http: HttpSettings = Field(default_factory=HttpSettings)
     web: WebSettings = Field(default_factory=WebSettings)
+    otlp: OtlpSettings = Field(default_factory=OtlpSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
     log: LogSettings = Field(default_factory=LogSettings)

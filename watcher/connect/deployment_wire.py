@@ -50,6 +50,7 @@ class ApplicationWire(Struct, rename="camel"):
     application_name: str | None = None
     url: str | None = None
     topic: str | None = None
+    schedule: str | None = None
 
 
 class DeploymentWire(Struct, rename="camel"):
@@ -98,6 +99,7 @@ def _applications(listed: Sequence[ApplicationWire], clean: Clean) -> tuple[Appl
             name=text(each.application_name, SHORT, clean),
             url=text(each.url, LINK, clean),
             topic=text(each.topic, LINK, clean),
+            schedule=clean(word(each.schedule)),
         )
         for each in sorted(listed, key=lambda each: each.application_name or "")[:MAX_PARTS]
     )

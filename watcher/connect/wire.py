@@ -23,7 +23,7 @@ STATUS = 64
 MAX_PARTS = 100
 """Report entries (the last ones), comments and applications that are kept of one record."""
 
-_NOT_READABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+NOT_READABLE = (msgspec.MsgspecError, ValueError, RecursionError)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:~-]{0,127}", re.ASCII)
 _INT64 = 2**63
 _HALVES = re.compile(
@@ -100,27 +100,27 @@ class Form(Generic[W, F]):
 
     def record(self, body: bytes, project: str, clean: Clean) -> F:
         """Read a single record. Raises ValueError as `page` does."""
-        found = self._make(_salvage(_repaired(body), self._wire), project, clean)
+        found = self._make(_salvage(repaired(body), self._wire), project, clean)
         if found is None:
-            raise ValueError(_looks_like(body))
+            raise ValueError(looks_like(body))
         return found
 
     def _read_page(self, body: bytes) -> _PageWire[W]:
         """The page; if need be record by record and field by field, each as far as it can be read."""
         try:
             return self._page.decode(body)
-        except _NOT_READABLE:
+        except NOT_READABLE:
             loose = _loose(body)
         if loose is None:
-            raise ValueError(_looks_like(body))
+            raise ValueError(looks_like(body))
         results = [_salvage(record, self._wire) for record in loose.results]
         return _PageWire(results=results, total=_read(loose.total, int))
 
 
 def _loose(body: bytes) -> _LoosePage | None:
     try:
-        return msgspec.json.decode(_repaired(body), type=_LoosePage)
-    except _NOT_READABLE:
+        return msgspec.json.decode(repaired(body), type=_LoosePage)
+    except NOT_READABLE:
         return None
 
 
@@ -150,11 +150,11 @@ def _salvaged_field(raw: Raw, annotation: Any) -> Any:
 def _read(raw: Raw | str, kind: Any) -> Any:
     try:
         return msgspec.json.decode(raw, type=kind)
-    except _NOT_READABLE:
+    except NOT_READABLE:
         return None
 
 
-def _repaired(body: bytes) -> str:
+def repaired(body: bytes) -> str:
     """The text with what is no text replaced: bytes that are not UTF-8, and halves of surrogate pairs.
 
     A server that cuts a message in the middle of an emoji sends such a half; one message must not blind a project.
@@ -163,7 +163,8 @@ def _repaired(body: bytes) -> str:
     return _HALVES.sub(lambda found: found[1] or "\\ufffd", text)
 
 
-def _looks_like(body: bytes) -> str:
+def looks_like(body: bytes) -> str:
+    """What a body that cannot be read seems to be; nothing of it is repeated."""
     start = body.lstrip()[:1]
     if not start:
         return "an empty body"

@@ -27,6 +27,7 @@ class Alert:
 
     `source` is the one whose sight decides how long its condition has lasted.
     `since` is when the condition began, `due` when a pending one fires, `attempt` the build it was last told for.
+    `expires` is when a firing one ends by itself, because its window is empty by then; 0 for those that something must end.
     `values` is what its templates may show; `annotations` is what they made of it when it last changed.
     `episode` grows with every start and every new attempt: a group tells an alert again exactly when it grew.
     `silent` marks a condition that already held when its project was first seen: known, not told. `away` means that
@@ -45,6 +46,7 @@ class Alert:
     state: AlertState = AlertState.PENDING
     since: Millis = 0
     due: Millis = 0
+    expires: Millis = 0
     starts_at: Millis = 0
     ends_at: Millis | None = None
     attempt: str = ""
@@ -70,9 +72,11 @@ def identity(rule: str, labels: Mapping[str, str], own: Mapping[str, str], by: I
 
 def rewound(alert: Alert, now: Millis) -> Alert:
     """The alert without a beginning to come, which was written before the clock was set back."""
-    if alert.since <= now or not alert.due:
+    if alert.since <= now or not (alert.due or alert.expires):
         return alert
-    return replace(alert, since=now, due=now + max(alert.due - alert.since, 0))
+    late = alert.since - now
+    due, expires = (max(each - late, now) if each else 0 for each in (alert.due, alert.expires))
+    return replace(alert, since=now, due=due, expires=expires)
 
 
 def is_new_attempt(alert: Alert, attempt: str, status: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from watcher.core.duration import Millis
+from watcher.core.logrecord import Hit
 from watcher.core.snapshot import Connector, ConnectorStaged, Deployment, Record, ReportEntry
 
 
@@ -32,6 +33,9 @@ class EventType(StrEnum):
     TRUNCATED = "truncated"
     FORBIDDEN = "forbidden"
     ANNOUNCED = "announced"
+    ENDING = "ending"
+    HIT = "hit"
+    TALLY = "tally"
     DEAD_LETTER = "dead_letter"
     REFUSING = "refusing"
     ACCEPTING = "accepting"
@@ -45,6 +49,8 @@ class EventReason(StrEnum):
 
     NO_RULE = "no_rule"
     BASELINE = "baseline"
+    COUNTED = "counted"
+    KNOWN = "known"
     CONDITION_ENDED = "condition_ended"
     STILL_FIRING = "still_firing"
     PENDING = "pending"
@@ -60,7 +66,7 @@ class Event:
 
     `at` is when it was observed, `sight` when its source was last seen before that (0: never): a condition may be
     held to have lasted only up to `sight`. `deployment`, `draft` or `connector` is the state after the fact (the last
-    known one for `gone`), all `None` for a fact about a source; `previous_status` and `previous_build` are the state before. `added` is what a report or the remarks
+    known one for `gone`), all `None` for a fact about a source; `hit` is what a log rule matched; `previous_status` and `previous_build` are the state before. `added` is what a report or the remarks
     gained, as one event: the record is stored once however much that is. `fields` holds what only this type has.
     `baseline` marks facts that were already so when the project was first seen. `seq` is given by the store.
     """
@@ -76,6 +82,7 @@ class Event:
     connector: Connector | None = None
     previous_status: str = ""
     previous_build: str = ""
+    hit: Hit | None = None
     added: tuple[ReportEntry, ...] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     baseline: bool = False

@@ -7,16 +7,22 @@ far as its source has been seen. While a source is blind its alerts therefore ne
 
 import heapq
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
 from watcher.core.dispatch import Dispatch
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventReason, EventType, about, observation_of
-from watcher.core.rule import Condition, Evaluation, Rule
+from watcher.core.history import Run
+from watcher.core.logmemory import LogMemory
+from watcher.core.logrecord import Hit
+from watcher.core.novelty import Verdict
+from watcher.core.picture import Picture, Span
+from watcher.core.rule import Condition, CountRule, Evaluation, MeasureRule, NoveltyRule, Rule, VerdictRule
 from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import Record
+from watcher.core.window import LATE
 
 Watched = tuple[str, str]
 """A source by project and name: what is seen, or not, as one."""
@@ -37,7 +43,12 @@ class Ledger:
         self.changed: set[str] = set()
         self.reasons: dict[int, tuple[EventReason, str]] = {}
         self.tally: Counter[str] = Counter()
+        self.logs = LogMemory()
+        self.measuring = tuple(rule for rule in rules if isinstance(rule, MeasureRule))
         self._by_name = {rule.name: rule for rule in rules}
+        self._counting = {rule.name: rule for rule in rules if isinstance(rule, CountRule)}
+        self._novel = {rule.name: rule for rule in rules if isinstance(rule, NoveltyRule)}
+        self._verdicts = tuple(rule for rule in rules if isinstance(rule, VerdictRule))
         self._by_subject: dict[tuple[str, str, str, str], set[str]] = {}
         self._pending: dict[Watched, list[tuple[Millis, str]]] = {}
         self._observation: tuple[str, str, Millis] | None = None
@@ -49,7 +60,9 @@ class Ledger:
         """
         for alert in alerts:
             is_watched = watched is None or not alert.project or (alert.project, alert.source) in watched
-            if alert.rule in self._by_name and is_watched:
+            # one whose rule has become another kind of rule would wait for an end that nobody can bring
+            is_same_kind = bool(alert.expires) == (alert.rule in self._counting)
+            if alert.rule in self._by_name and is_watched and is_same_kind:
                 self._put(alert, stored=True)
             else:
                 self.dispatch.forget(alert.key)
@@ -70,18 +83,66 @@ class Ledger:
         if self._observation != observation_of(event):
             self._observation = observation_of(event)
             self.dispatch.flush_until(event.at, remind=False)
+        if event.hit is not None:
+            self.reasons[event.seq] = (self._hit(event), event.hit.rule)
+            return
+        event = self.logs.follow(event)
         found: list[tuple[EventReason, str]] = []
         for rule in self._concerned(event):
-            reason = self._tell(rule, event) if rule.fact else self._follow(rule, event)
+            reason = self._tell(rule, event, rule.facts(event)) if rule.fact else self._follow(rule, event)
             if reason is not None:
                 found.append((reason, rule.name))
         self.reasons[event.seq] = _strongest(found, event)
+
+    def measure(self, picture: Picture, event: Event) -> None:
+        """Ask the rules that measure, once for each minute of a project. `event` says where and when."""
+        for rule in self.measuring:
+            self._settle(rule, event, rule.measure(picture))
+        for verdict in self._verdicts:
+            for run, conditions in verdict.verdicts(picture):
+                self._tell(verdict, event, conditions, number=f"{run.deployment_id}.{run.good_since}")
+                self.logs.judged(verdict, run)
 
     def advance(self, sources: Iterable[SourceState], now: Millis) -> None:
         """With every event applied: let time pass up to `now`, as far as each source has been seen."""
         for source in sources:
             self._sighted((source.project, source.source), source.last_ok)
         self.dispatch.flush_until(now)
+
+    @property
+    def measures(self) -> bool:
+        """Whether there are rules that measure."""
+        return bool(self.measuring or self._verdicts)
+
+    @property
+    def reach(self) -> Millis:
+        """How far back hits matter to windows that are made anew; 0 where there are none."""
+        return max((2 * each.within + LATE for each in self._counting.values()), default=0)
+
+    def introduce(self, at: Millis) -> None:
+        """Note which rules tell news, and since when they are there (0: from the first)."""
+        self.logs.introduce(self._novel, at)
+
+    def unmet(self, events: Iterable[Event]) -> set[str]:
+        """The projects of hits that are the first of their application."""
+        return {
+            each.project
+            for each in events
+            if each.hit and each.hit.rule in self._novel and self.logs.is_unmet(self._novel[each.hit.rule], each)
+        }
+
+    def recount(self, event: Event) -> None:
+        """Count in a hit that was judged before the last restart."""
+        rule = self._counting.get(event.hit.rule if event.hit else "")
+        if rule is not None:
+            self.logs.recount(rule, event)
+
+    def spans(self, runs: Iterable[Run], at: Millis) -> Iterator[Span]:
+        """Of which lengths of time the rules that measure need tallies."""
+        known = list(runs)
+        asked: tuple[MeasureRule | VerdictRule, ...] = (*self.measuring, *self._verdicts)
+        for rule in asked:
+            yield from rule.spans(known, at)
 
     def counts(self) -> Counter[str]:
         """Alerts by state."""
@@ -96,32 +157,74 @@ class Ledger:
         while heap and heap[0][0] <= sight:
             due, key = heapq.heappop(heap)
             alert = self.alerts.get(key)
-            if alert is None or alert.due != due:
+            if alert is None or due not in {alert.due, alert.expires}:
                 continue
             self.dispatch.flush_until(due - 1, remind=False)  # not `due`: what lasts equally long is told together
+            if alert.expires == due:
+                self._end(alert, max(due, alert.starts_at), {})
+                continue
             lasted = replace(alert, observed_at=max(due, alert.observed_at))
             if alert.state is AlertState.PENDING:
                 self._fire(lasted, due)
             else:
                 self._fire(replace(lasted, episode=alert.episode + 1), alert.starts_at, at=due)
 
-    def _tell(self, rule: Rule, event: Event) -> EventReason | None:
+    def _tell(
+        self, rule: Rule, event: Event, conditions: Iterable[Condition], *, number: str = ""
+    ) -> EventReason | None:
+        """Tell facts. Their keys must be the same when they are told again after a crash: `number` or the event's own."""
         told = None
-        for part, condition in enumerate(rule.facts(event)):
+        for part, condition in enumerate(conditions):
             alert = _start(rule, condition, event)
-            number = f"{event.seq}.{part}" if part else event.seq
+            name = number or str(event.seq)
             alert = replace(
-                alert, key=f"{alert.fingerprint}#{number}", fact=True, state=AlertState.FIRING, starts_at=event.at
+                alert,
+                key=f"{alert.fingerprint}#{name}.{part}" if part else f"{alert.fingerprint}#{name}",
+                fact=True,
+                state=AlertState.FIRING,
+                starts_at=event.at,
             )
             self.dispatch.add(self._annotated(alert), event.at)
             self.tally["fired"] += 1
             told = EventReason.TOLD_ONCE
         return told
 
+    def _hit(self, event: Event) -> EventReason:
+        """Judge what a log rule matched: count it, or see whether it is new."""
+        hit = event.hit
+        if hit is None:
+            return EventReason.NO_RULE
+        if novel := self._novel.get(hit.rule):
+            return self._meet(novel, event, hit)
+        rule = self._counting.get(hit.rule)
+        if rule is None:
+            return EventReason.NO_RULE
+        if event.baseline:
+            return EventReason.BASELINE
+        key = fingerprint(rule.condition(event, 0).labels)
+        counted, until = self.logs.count(rule, key, hit)
+        if until is None:
+            return EventReason.COUNTED
+        reason = self._hold(key, rule.condition(event, counted), event, rule)
+        alert = self.alerts[key]
+        self._put(replace(alert, expires=max(alert.expires, until)))
+        return reason
+
+    def _meet(self, rule: NoveltyRule, event: Event, hit: Hit) -> EventReason:
+        verdict = self.logs.meet(rule, event, hit)
+        if verdict is not Verdict.NEW:
+            return EventReason.BASELINE if verdict is Verdict.LEARNED else EventReason.KNOWN
+        self._tell(rule, event, (rule.novelty(event, self.logs.run(event.project, hit.deployment_id)),))
+        return EventReason.TOLD_ONCE
+
     def _follow(self, rule: Rule, event: Event) -> EventReason | None:
-        answer = rule.evaluate(event)
+        return self._settle(rule, event, rule.evaluate(event))
+
+    def _settle(self, rule: Rule, event: Event, answer: Evaluation) -> EventReason | None:
+        """Let an answer about a subject begin, go on and end the alerts of the rule on it."""
         holds = {fingerprint(each.labels): each for each in answer.holds}
-        lapsed = self._by_subject.get((rule.name, event.project, event.source, event.subject), set()) - holds.keys()
+        standing = self._by_subject.get((rule.name, event.project, event.source, event.subject), set())
+        lapsed = standing - holds.keys() - set(map(fingerprint, answer.open))
         reasons = [self._hold(key, condition, event, rule) for key, condition in holds.items()]
         reasons += [self._lapse(self.alerts[key], answer, event) for key in lapsed]
         return max(reasons, key=_WEIGHT.__getitem__, default=None)
@@ -174,13 +277,19 @@ class Ledger:
                 return EventReason.CONDITION_ENDED
             self._put(replace(alert, away=True, due=0))
             return EventReason.STILL_FIRING
+        return self._end(
+            alert, event.at, {**answer.values, **event.fields, "removed": "true" if answer.removed else ""}
+        )
+
+    def _end(self, alert: Alert, at: Millis, values: Mapping[str, str]) -> EventReason:
         self._remove(alert)
+        if self.logs.is_orphan(alert):
+            values = {**values, "removed": "true"}
         if alert.state is AlertState.PENDING or alert.silent:
             return EventReason.CONDITION_ENDED
-        ended = replace(alert, state=AlertState.RESOLVED, ends_at=event.at, observed_at=event.at)
-        extra = {**event.fields, "removed": "true" if answer.removed else ""}
-        ended = self._annotated(replace(ended, values={**alert.values, **answer.values, **extra}))
-        self.dispatch.update(ended, event.at)
+        ended = replace(alert, state=AlertState.RESOLVED, ends_at=at, observed_at=at)
+        ended = self._annotated(replace(ended, values={**alert.values, **values}))
+        self.dispatch.update(ended, at)
         self.tally["resolved"] += 1
         return EventReason.RESOLVED
 
@@ -212,8 +321,9 @@ class Ledger:
             self._leave(before)
         self.alerts[alert.key] = alert
         self._by_subject.setdefault(_home(alert), set()).add(alert.key)
-        if alert.due:
-            heapq.heappush(self._pending.setdefault((alert.project, alert.source), []), (alert.due, alert.key))
+        for due in filter(None, (alert.due, alert.expires)):
+            if stored or before is None or due not in {before.due, before.expires}:
+                heapq.heappush(self._pending.setdefault((alert.project, alert.source), []), (due, alert.key))
         if not stored:
             self.changed.add(alert.key)
 

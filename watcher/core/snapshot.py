@@ -38,6 +38,14 @@ class Application:
     name: str
     url: str = ""
     topic: str = ""
+    schedule: str = ""
+
+    @property
+    def kind(self) -> str:
+        """What it is, by what Connect gave it: a job has a schedule, an event application a topic to listen on."""
+        if self.schedule:
+            return "job"
+        return "event" if self.topic else "service"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

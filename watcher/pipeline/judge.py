@@ -10,12 +10,15 @@ from watcher.core import alert, group
 from watcher.core.delivery import Delivery
 from watcher.core.dispatch import Dispatch, Flush, SinkRef
 from watcher.core.duration import Millis
-from watcher.core.event import whole_observations
+from watcher.core.event import EventType, whole_observations
 from watcher.core.ledger import Ledger
+from watcher.core.logrecord import MINUTE
 from watcher.core.notification import Notification
+from watcher.core.picture import Picture
 from watcher.core.route import Route
 from watcher.core.rule import Rule
-from watcher.core.snapshot import Record
+from watcher.core.sight import SourceState, source_event
+from watcher.core.snapshot import Deployment, Record
 from watcher.metrics import Metrics
 from watcher.ports import Backlog, Env, Judgement, Store
 
@@ -23,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 RULES_KEY = "rules"
+HISTORIES_KEY = "histories"
+LOGS = "logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +60,22 @@ class Judge:
         self._cursor = 0
         self._meta: dict[str, str] = {}
         self._rules_before: str | None = None
+        self._histories = False
+        self._measured: dict[str, Millis] = {}
 
     async def run_once(self) -> bool:
         """Judge one batch of events and what has come due; returns whether more events wait."""
         ledger = self._ledger or await self._load()
         self._ledger = None
         backlog = await self._read()
+        for project in sorted(ledger.unmet(backlog.events)):
+            ledger.logs.hear(project, await self._store.load_activity(project))
         for event in backlog.events:
             ledger.apply(event)
             self._cursor = event.seq
         if not backlog.more:
             await self._adopt(ledger)
+            await self._measure(ledger, backlog.sources)
             ledger.advance(backlog.sources, self._env.clock.now())
         await self._commit(ledger)
         self._ledger = ledger
@@ -82,8 +92,51 @@ class Judge:
             limit *= 2
 
     def next_due(self) -> Millis | None:
-        """When a group is next to be looked at, if no event comes before."""
-        return self._ledger.dispatch.next_due() if self._ledger else None
+        """When a group is next to be looked at, or logs to be measured, if no event comes before."""
+        if self._ledger is None:
+            return None
+        dues = [self._ledger.dispatch.next_due(), self._next_measure(self._ledger)]
+        return min((each for each in dues if each is not None), default=None)
+
+    def _next_measure(self, ledger: Ledger) -> Millis | None:
+        if not (ledger.measures and self._log_sources):
+            return None
+        return (self._env.clock.now() // MINUTE + 1) * MINUTE
+
+    @property
+    def sources(self) -> frozenset[tuple[str, str]]:
+        """What is watched, by project and name."""
+        return frozenset(self._policy.sources)
+
+    @property
+    def _log_sources(self) -> list[str]:
+        return [project for project, name in self._policy.sources if name == LOGS]
+
+    async def _measure(self, ledger: Ledger, sources: Iterable[SourceState]) -> None:
+        """Ask the rules that measure, once for each whole minute up to which a project's logs have been seen."""
+        for state in sources:
+            if state.source != LOGS or not ledger.measures or (state.project, LOGS) not in self._policy.sources:
+                continue
+            at = min(state.last_ok, self._env.clock.now()) // MINUTE * MINUTE
+            if state.blind or at <= self._measured.get(state.project, 0):
+                continue
+            self._measured[state.project] = at
+            ledger.measure(
+                await self._picture(ledger, state, at), replace(source_event(state, EventType.TALLY, at), sight=at)
+            )
+
+    async def _picture(self, ledger: Ledger, state: SourceState, at: Millis) -> Picture:
+        runs = ledger.logs.of_project(state.project)
+        spans = list(dict.fromkeys(ledger.spans(runs.values(), at)))
+        return Picture(
+            project=state.project,
+            at=at,
+            since=state.since,
+            runs=runs,
+            activity=await self._store.load_activity(state.project),
+            tallies=await self._store.load_tallies(state.project, spans) if spans else {},
+            memories=[each for each in ledger.logs.memories.values() if each.project == state.project],
+        )
 
     def awaiting(self) -> int:
         """How many groups have something to say that is not in the outbox yet."""
@@ -96,12 +149,22 @@ class Judge:
         now = self._env.clock.now()
         ledger.dispatch.load(group.rewound(each, now) for each in rows.groups)
         ledger.load((alert.rewound(each, now) for each in rows.alerts), policy.sources)
+        ledger.logs.load(rows.runs, rows.memories)
+        if ledger.reach:
+            for event in await self._store.load_hits(rows.cursor, ledger.reach):
+                ledger.recount(event)
+        if rows.meta.get(RULES_KEY) != policy.rules_digest:
+            ledger.introduce(now if RULES_KEY in rows.meta else 0)
+        self._measured = {}
+        self._histories = HISTORIES_KEY in rows.meta
         self._cursor = rows.cursor
         self._rules_before = rows.meta.get(RULES_KEY)
         return ledger
 
     async def _adopt(self, ledger: Ledger) -> None:
         """After a change of rules, and after the last event from before it: take what already holds as known."""
+        if not self._histories:
+            await self._begin_histories(ledger)
         digest_now = self._policy.rules_digest
         if self._rules_before == digest_now:
             return
@@ -111,11 +174,21 @@ class Judge:
                 state = await self._store.load_source(project, name)
                 if state is not None:
                     ledger.adopt(await self._store.load_records(project, name, kind), state, self._env.clock.now())
-        self._meta = {RULES_KEY: digest_now}
+        self._meta[RULES_KEY] = digest_now
         self._rules_before = digest_now
 
+    async def _begin_histories(self, ledger: Ledger) -> None:
+        """Deployments that were known before histories were kept are good from now on, as at a first sight."""
+        for (project, name), kind in self._policy.sources.items():
+            if kind is Deployment:
+                state = await self._store.load_source(project, name)
+                found = await self._store.load_records(project, name, Deployment)
+                ledger.logs.adopt(found, self._env.clock.now(), region=state.region if state else "")
+        self._meta[HISTORIES_KEY] = "kept"
+        self._histories = True
+
     async def _commit(self, ledger: Ledger) -> None:
-        dispatch = ledger.dispatch
+        dispatch, logs = ledger.dispatch, ledger.logs
         judgement = Judgement(
             cursor=self._cursor,
             alerts={key: ledger.alerts.get(key) for key in ledger.changed},
@@ -123,13 +196,26 @@ class Judge:
             deliveries=[self._delivery(flush) for flush in dispatch.flushes],
             reasons=ledger.reasons,
             meta=self._meta,
+            runs={key: logs.runs.get(key) for key in logs.changed_runs},
+            memories={key: logs.memories.get(key) for key in logs.changed_memories},
         )
-        if not (judgement.alerts or judgement.groups or judgement.deliveries or judgement.reasons or judgement.meta):
+        if not any(
+            (
+                judgement.alerts,
+                judgement.groups,
+                judgement.deliveries,
+                judgement.reasons,
+                judgement.meta,
+                judgement.runs,
+                judgement.memories,
+            )
+        ):
             return
         await self._store.commit_judgement(judgement)
         self._report(ledger, dispatch.flushes)
         ledger.changed, ledger.reasons, self._meta = set(), {}, {}
         dispatch.changed, dispatch.flushes = set(), []
+        logs.changed_runs, logs.changed_memories = set(), set()
         if judgement.deliveries:
             self._told()
 

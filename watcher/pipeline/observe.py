@@ -1,7 +1,7 @@
 """Observe: poll one source and commit what happened. It judges nothing."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -18,7 +18,7 @@ from watcher.core.sight import PRIMARY, Miss, SourceState
 from watcher.core.snapshot import Listing, Record
 from watcher.errors import Blindness, SourceError, StoreError
 from watcher.metrics import Metrics
-from watcher.ports import Env, Observation, Source, Store
+from watcher.ports import Env, Explain, Observation, Source, Store
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,8 @@ SHORTEST_WAIT: Millis = 1_000
 BUSY_FOR: Millis = 3_600_000
 """How long one record under way is worth fast polling; after that it is stuck and normal polling will do."""
 SHORTEST_PATIENCE: Millis = 1_000
+BEFORE: Millis = 600_000
+"""How long an attempt may have been under way whose beginning was not seen."""
 FORBIDDEN_AGAIN: Millis = 3_600_000
 """How soon to ask again for what an API client may not read: somebody may have granted it."""
 _OF_ONE_RECORD = frozenset({Blindness.UNREADABLE, Blindness.NOT_FOUND})
@@ -38,12 +40,18 @@ _REFUSALS = {
 }
 
 
+async def unexplained(events: Sequence[Event], _began: Callable[[Event], Millis]) -> Sequence[Event]:
+    """What is added to failures where there are no logs: nothing."""
+    return events
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target(Generic[R]):
     """One source to observe: what it lists, how to read it and at what pace.
 
     `optional` marks one that need not be watched: that it is refused from the start is no blindness. `trouble` says
-    when the source beside it, of the same API, last failed: while both fail, that one is told.
+    when the source beside it, of the same API, last failed: while both fail, that one is told. `explain` adds to
+    failures what their logs say.
     """
 
     project: str
@@ -54,6 +62,7 @@ class Target(Generic[R]):
     name: str = PRIMARY
     optional: bool = False
     trouble: Callable[[], Millis] = lambda: 0
+    explain: Explain = unexplained
 
 
 class Observer(Generic[R]):
@@ -66,6 +75,7 @@ class Observer(Generic[R]):
         self.attempted = False
         self.error = ""
         self.polling_since: Millis | None = None
+        self.current: Mapping[str, R] = {}
         self._recovered_at: Millis = 0
         self._store = store
         self._env = env
@@ -76,6 +86,10 @@ class Observer(Generic[R]):
         self._not_before: Millis = 0
         self._refused = False
         self._committed = False
+
+    async def load(self) -> None:
+        """Take over what the store has, before the first look."""
+        await self._load()
 
     async def poll(self) -> None:
         """Look once. What was seen is committed whole or not at all; a failed look only ages the sight."""
@@ -155,6 +169,7 @@ class Observer(Generic[R]):
             last_ok = min(state.last_ok, self._env.clock.now())  # the clock may have been set back since
             state = replace(state, region=target.region, last_ok=last_ok)
             self._known = Known(state=state, records={each.id: each for each in found})
+            self.current = self._known.records
             self._note_busy(found)
             self._metrics.source_blind.labels(target.project, target.name).set(state.blind)
             self._count(found)
@@ -182,9 +197,10 @@ class Observer(Generic[R]):
         found = observation.digest(known, listing, absence, answers, now, blind_after=blind_after)
         if sight.is_recovery(known.state, now, blind_after):
             self._recovered_at = now
+        events = tuple(await self.target.explain(found.events, self._began))
         self._known = None  # should the commit fail, what it left is read again
         await self._store.commit_observation(
-            Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=found.events)
+            Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=events)
         )
         self._committed, self._not_before, self._refused = True, 0, False
         self._take_over(known, found)
@@ -202,6 +218,11 @@ class Observer(Generic[R]):
             self._note_busy(found.upserts)
             self._count(records.values())
         self._known = Known(state=found.state, records=records, absent=found.absent)
+        self.current = records
+
+    def _began(self, event: Event) -> Millis:
+        """When the attempt that an event is about began, or may have."""
+        return self._busy_since.get(event.subject, event.at - BEFORE)
 
     async def _probe(self, absence: Absence) -> dict[str, R | None]:
         """Ask for what the list does not show. A read that fails is no answer: the next poll asks again."""

@@ -8,6 +8,7 @@ from watcher.core import matcher
 from watcher.core.duration import Millis
 from watcher.core.event import EventType
 from watcher.core.matcher import Matcher
+from watcher.rules.log import LogSpec
 from watcher.rules.spec import Annotate, RuleSpec
 
 DEFAULT_RESOLVE: Mapping[str, tuple[str, ...]] = {
@@ -16,8 +17,30 @@ DEFAULT_RESOLVE: Mapping[str, tuple[str, ...]] = {
     "connector": ('status="Published"',),
 }
 """What ends a state rule that does not say so itself, by what it is `on`."""
-_TIMES = ("from", "to")
-"""Values that are points in time, kept as text like all others."""
+_TIMES = ("from", "to", "last_good", "at", "last", "silent_since", "within", "expected")
+"""Values that are points or lengths of time, kept as text like all others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogText:
+    """What only a rule on logs has. Of `new`, `of`, `spike`, `absent`, `missed_run` and `verdict` at most one is given."""
+
+    pattern: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    by: tuple[str, ...] = ("deployment", "application")
+    count: int = 1
+    within: Millis = 600_000
+    slower_than: Millis = 0
+    new: bool = False
+    learn: Millis = 3_600_000
+    of: str = ""
+    above: float = 0.0
+    spike: float = 0.0
+    baseline: Millis = 3_600_000
+    at_least: int = 20
+    absent: Millis = 0
+    missed_run: Millis = 0
+    verdict: Millis = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +57,34 @@ class RuleText:
     to: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    log: LogText | None = None
+
+
+def compile_log(text: RuleText, log: LogText, *, template_failed: Callable[[str], None]) -> LogSpec:
+    """A rule on logs, ready to be asked. Raises ValueError as `compile_rule` does."""
+    for each in log.pattern:
+        pattern.search(each)
+    lengths = {
+        "within": log.within if log.of else 0,
+        "baseline": log.baseline if log.spike else 0,
+        "absent": log.absent,
+        "grace": log.missed_run,
+        "after": log.verdict,
+    }
+    return LogSpec(
+        name=text.name,
+        annotate=_annotate(text, template_failed),
+        labels=dict(text.labels),
+        by=log.by,
+        matchers=_matchers(text.matchers),
+        pattern=log.pattern,
+        exclude=tuple(map(pattern.search, log.exclude)),
+        slower_than=log.slower_than,
+        count=log.count,
+        within=log.within,
+        learn=log.learn,
+        lengths={name: length for name, length in lengths.items() if length},
+    )
 
 
 def compile_rule(text: RuleText, *, template_failed: Callable[[str], None] = lambda _rule: None) -> RuleSpec:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from watcher.core.event import Event, EventType
 from watcher.core.snapshot import FAILED, Connector, ConnectorStaged, Deployment, Record, ReportEntry
 
+UNEXPLAINED = {"log_error": "", "log_application": "", "log_lines": "", "last_good": ""}
+"""What logs and history add to a failure, where they add nothing."""
 NAMED = 10
 """Deployments that a label names; the others are counted."""
 
@@ -14,7 +16,8 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
 
     Which of them make up an alert's identity is `alert.IDENTITY`.
     """
-    found = {"project": event.project, "region": event.region, "event": event.type.value, **event.fields}
+    found = {"project": event.project, "region": event.region, "event": event.type.value}
+    found |= {**(UNEXPLAINED if event.deployment else {}), **event.fields}
     if event.record is None:
         blind = "true" if event.type is EventType.BLIND else "false"
         refusing = "true" if event.type is EventType.REFUSING else "false"

@@ -132,4 +132,7 @@ CONNECTORS: tuple[Connector, ...] = (
     ),
 )
 
+SCHEDULES = {"nightly-reconciliation": "0 3 * * *", "daily-segments": "30 5 * * *"}
+"""When the jobs run, in the words of cron: what `schedule` is of their connect.yaml."""
+
 BY_KEY: dict[str, Connector] = {connector.key: connector for connector in CONNECTORS}

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from watcher.simulator import lifecycle
-from watcher.simulator.catalogue import AppType
+from watcher.simulator.catalogue import SCHEDULES, AppType
 from watcher.simulator.configuring import application_problems, global_problems, laid_over
 from watcher.simulator.connectors import Reference, worded
 from watcher.simulator.errors import ApiError, duplicate_field, refused, together
 from watcher.simulator.lifecycle import Course, Refusal
-from watcher.simulator.payload import SCHEDULE, Payload, applications_of, apps_of, configurations_of, items
+from watcher.simulator.payload import SCHEDULE, Payload, applications_of, apps_of, build_of, configurations_of, items
 from watcher.simulator.resource import Resource, resource
 from watcher.simulator.staged import copy_of
 from watcher.simulator.stock import Stock
@@ -284,7 +284,8 @@ def configured(earlier: Payload, given: ApplicationValues | None, declared: Payl
     """An application's configuration after a request, and when it runs where it is a job."""
     values: Payload = dict(laid_over(earlier, given, declared))
     if declared.get("applicationType") == AppType.JOB:
-        values["schedule"] = (given and given.schedule) or earlier.get("schedule") or SCHEDULE
+        name = declared["applicationName"]
+        values["schedule"] = (given and given.schedule) or earlier.get("schedule") or SCHEDULES.get(name, SCHEDULE)
     return values
 
 
@@ -307,13 +308,6 @@ def api_client(stock: Stock, connector: Payload) -> Payload:
 def names_of(found: Resource) -> tuple[str | None, ...]:
     """What a plan may call a Deployment by, nearest first."""
     return found.key, found.id, found.connector_key, found.connector
-
-
-def build_of(payload: Payload) -> str:
-    """The id of the attempt that a Deployment shows."""
-    details = payload.get("details")
-    build = details.get("build") if isinstance(details, dict) else None
-    return str(build.get("id")) if isinstance(build, dict) else ""
 
 
 def first_application(payload: Payload) -> str | None:

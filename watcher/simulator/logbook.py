@@ -12,7 +12,7 @@ token lives, and whether AWS regions differ in more than that they need an appli
 import binascii
 from base64 import b64decode, b64encode
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
@@ -148,13 +148,17 @@ class Log:
 
 @dataclass(slots=True, kw_only=True)
 class Logbook:
-    """The logs by Deployment. From the wall moment `removed` on, every logs path answers `removed_status`."""
+    """The logs by Deployment. From the wall moment `removed` on, every logs path answers `removed_status`.
+
+    `tap` is told of all that is written, by Deployment.
+    """
 
     chance: Chance
     clock: Clock
     manners: Manners = field(default_factory=Manners)
     removed: int | None = None
     removed_status: Literal[404, 410] = 404
+    tap: Callable[[str, Sequence[Entry]], None] | None = None
     _logs: dict[str, Log] = field(default_factory=dict)
     _sequence: int = 0
     _served: int = 0
@@ -170,6 +174,8 @@ class Logbook:
         made = [self._entry(deployment_id, application, record) for record in records]
         if made:
             self._logs.setdefault(deployment_id, Log()).add(made, self.manners.keep)
+            if self.tap is not None:
+                self.tap(deployment_id, made)
         return len(made)
 
     def burst(  # noqa: PLR0913  the words in which scenarios and the control API ask for logs
@@ -208,6 +214,12 @@ class Logbook:
                 self.burst(payload, name, "start", start_ms=at)
         for name in failed_scripts(payload):
             self.burst(payload, name, "post-deploy-failed", start_ms=at)
+
+    def dated_from(self, first: int) -> Iterator[tuple[str, Entry]]:
+        """All records with timestamps from that moment on, arrived or not, each with the id of its Deployment."""
+        for deployment_id, log in self._logs.items():
+            for entry in log.entries[bisect_left(log.entries, Entry(first, 0)) :]:
+                yield deployment_id, entry
 
     def forget(self, deployment_id: str) -> None:
         """Drop a Deployment's records."""

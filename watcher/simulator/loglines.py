@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from watcher.simulator.chance import Chance
+from watcher.simulator.clock import iso
 from watcher.simulator.facts import LOG_SEVERITIES, LOG_TYPES
 
 HTTP_REQUEST, TEXT, JSON = LOG_TYPES
@@ -34,6 +35,17 @@ CHORES = (
     "Cart tax updated",
     "Index entry written",
 )
+KNOWN_ERRORS = (
+    "Order {id} has no shipping address",
+    "Payment {id} was declined after {number} ms: insufficient_funds",
+    "Cart {id} has version {number}, expected {smaller}",
+    "Timeout after {number} ms while calling 10.24.{smaller}.17:443",
+    "Customer {id} is locked since {time}",
+)
+"""What an application that works reports again and again, each time about something else."""
+
+NEW_ERROR = "Tax category {id} has no rate for country DE, line {number} of order {other}"
+
 FRAMES = (
     "TCPConnectWrap.afterConnect [as oncomplete] (node:net:{line}:16)",
     "process.processTicksAndRejections (node:internal/process/task_queues:{line}:5)",
@@ -112,6 +124,29 @@ def json_severity(severity: str) -> Shape:
         return [Line(type=JSON, details={"message": picked(scene.chance, FAILURES)}, severity=severity)]
 
     return shape
+
+
+def known_error(scene: Scene) -> Sequence[Line]:
+    """One of a few errors that an application has always had; ids, numbers and times differ."""
+    return about(scene, picked(scene.chance, KNOWN_ERRORS))
+
+
+def new_error(scene: Scene) -> Sequence[Line]:
+    """One that it has not had, of one template too."""
+    return about(scene, NEW_ERROR)
+
+
+def about(scene: Scene, template: str) -> Sequence[Line]:
+    """An error about something."""
+    number = between(scene.chance, 200, 9000)
+    message = template.format(
+        id=scene.chance.uuid(),
+        other=scene.chance.uuid(),
+        number=number,
+        smaller=number % 200,
+        time=iso(scene.at - number),
+    )
+    return [Line(type=JSON, details={**winston(scene, "error"), "message": message})]
 
 
 def winston(scene: Scene, level: str) -> dict[str, Any]:
@@ -247,6 +282,8 @@ def request_line(scene: Scene, status: int, severity: str) -> Line:
 SHAPES: Mapping[str, Shape] = {
     "json-error": json_error,
     "json-bare-error": json_bare_error,
+    "known-error": known_error,
+    "new-error": new_error,
     "pino-error": pino_error,
     "pino-warning": pino_warning,
     "ansi-error": ansi_error,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, TypeAlias
 
-from watcher.simulator.catalogue import AppType
+from watcher.simulator.catalogue import SCHEDULES, AppType
 from watcher.simulator.chance import Chance
 from watcher.simulator.clock import iso
 from watcher.simulator.facts import DEFAULT_REGION, is_aws
@@ -18,6 +18,7 @@ Apps: TypeAlias = Sequence[tuple[str, str]]
 """The applications of a Connector: name and type, in the order of its connect.yaml."""
 
 SCHEDULE = "0 3 * * *"
+"""When a job runs of which nobody says it."""
 
 
 class Null(Enum):
@@ -119,7 +120,7 @@ def address(app_id: str, name: str, kind: str, region: str) -> dict[str, str]:
     if kind == AppType.EVENT:
         return {"topic": f"projects/connect-{region.partition('.')[0]}/topics/{name}-{app_id[:8]}"}
     if kind == AppType.JOB:
-        return {"schedule": SCHEDULE}
+        return {"schedule": SCHEDULES.get(name, SCHEDULE)}
     return {"url": f"https://assets-{app_id}.assets.{region}.commercetools.app"}
 
 
@@ -151,6 +152,13 @@ def configurations_of(connector: Any) -> list[Payload]:
     """A Connector's configurations, those of them that are whole."""
     found = connector.get("configurations") if isinstance(connector, Mapping) else None
     return [one for one in items(found) if isinstance(one, dict) and isinstance(one.get("applicationName"), str)]
+
+
+def build_of(payload: Mapping[str, Any]) -> str:
+    """The id of the attempt that a Deployment shows."""
+    details = payload.get("details")
+    build = details.get("build") if isinstance(details, dict) else None
+    return str(build.get("id")) if isinstance(build, dict) else ""
 
 
 def items(value: Any) -> list[Any]:

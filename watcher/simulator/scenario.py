@@ -7,7 +7,7 @@ forms of which are in `steps.py`. Some set resources to anything at once (`creat
 logs, faults, tokens and time. `[[expect]]` lists the messages: `at` is the moment of their cause, so none can come earlier.
 
 `[durations]` says how long the lawful courses take, `[access]` who may ask (else anyone), `[logs]` how the logs endpoint
-behaves, `production_disabled` which projects cannot deploy to production.
+behaves, `[push]` where they are pushed besides, `production_disabled` which projects cannot deploy to production.
 """
 
 import tomllib
@@ -24,6 +24,7 @@ from watcher.simulator.continuity import lost_expectations, lost_steps
 from watcher.simulator.errors import ScenarioError
 from watcher.simulator.lifecycle import Durations
 from watcher.simulator.logbook import Manners
+from watcher.simulator.pushing import Pushing
 from watcher.simulator.steps import Count, Expectation, Moment, Part, Step
 
 SHIPPED = files(__package__) / "scenarios"
@@ -83,6 +84,12 @@ class Logs(Part):
         return Manners(**self.model_dump(exclude_none=True, exclude={"removed_at", "removed_status"}))
 
 
+class Push(Pushing):
+    """Where logs are pushed, from a moment on; at 0s, everything has always been forwarded."""
+
+    at: Moment = 0
+
+
 class Scenario(Part):
     """A scenario: its steps in order of time."""
 
@@ -91,6 +98,7 @@ class Scenario(Part):
     durations: Lengths = Lengths()
     access: Policy = Policy()
     logs: Logs = Logs()
+    push: Push | None = None
     production_disabled: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     expect: tuple[Expectation, ...] = ()

@@ -1,7 +1,7 @@
 """One simulation: the world, the services around it, and the scenario that moves it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from watcher.simulator.journal import Entry, Journal
 from watcher.simulator.logbook import Logbook
 from watcher.simulator.moves import Stage, plan, write
 from watcher.simulator.player import Player
+from watcher.simulator.pushing import ALWAYS, Exporter, Pushing, Report
 from watcher.simulator.scenario import Scenario
 from watcher.simulator.state import World
 from watcher.simulator.steps import Plan, Writing
@@ -72,7 +73,10 @@ class Simulator:
             ),
         )
         self._removal = chosen.logs.removed_at
+        self.exporter: Exporter | None = None
         self._playing: asyncio.Task[None] | None = None
+        self._pushing: asyncio.Task[None] | None = None
+        self.strangers = Chance(f"{seed}/push")
 
     @property
     def transitions(self) -> int:
@@ -148,6 +152,46 @@ class Simulator:
         """Make requests to `path` go wrong, in the words of `Fault`; the fault's id."""
         return self.faults.add(convert({"path": path, **how}, Fault))
 
+    @property
+    def pushed(self) -> Report | None:
+        """What has come of pushing logs; `None` where they are not."""
+        return None if self.exporter is None else self.exporter.report
+
+    async def push_to(self, url: str, headers: Mapping[str, str] | None = None, **how: Any) -> None:
+        """Push logs to an OTLP receiver from now on, in the words of a scenario's `push`. Raises pydantic's error."""
+        wanted = Pushing.model_validate({"url": url, "headers": headers or {}, **how})
+        await self.stop_push()
+        self.begin_push(wanted)
+
+    def begin_push(self, how: Pushing, at: int | None = None) -> Exporter:
+        """Let forwarding begin at a moment of scenario time: now, unless one is given. At 0 it has always been there."""
+        begun = self.timeline.elapsed() if at is None else at
+        self.exporter = Exporter(
+            how=how,
+            begin=ALWAYS if at == 0 else self.timeline.wall(begun),
+            begun=begun,
+            project=self.player.stage.project,
+            world=self.world,
+            logbook=self.logbook,
+            timeline=self.timeline,
+            clock=self.clock,
+            chance=self.strangers,
+            catch_up=self.catch_up,
+        )
+        self._pushing = asyncio.get_running_loop().create_task(self.exporter.run(), name="push")
+        return self.exporter
+
+    async def stop_push(self) -> None:
+        """Push no more."""
+        self.exporter = self.logbook.tap = None
+        pushing, self._pushing = self._pushing, None
+        await ended(pushing)
+
+    async def wait_pushed(self, seconds: float) -> None:
+        """Wait until all records that have arrived by now are taken or given up. Raises TimeoutError."""
+        if self.exporter is not None:
+            await asyncio.wait_for(self.exporter.settled(), seconds)
+
     def catch_up(self) -> None:
         """Let everything happen whose time has come."""
         self.player.catch_up()
@@ -171,6 +215,8 @@ class Simulator:
         """Start the scenario, unless it has been started. Its time counts from now."""
         if self._playing is None:
             self.timeline.begin()
+            if (push := self.player.scenario.push) is not None:
+                self.begin_push(push, push.at)
             self._playing = asyncio.get_running_loop().create_task(self.player.play(), name="scenario")
 
     async def played(self) -> None:
@@ -179,11 +225,17 @@ class Simulator:
             await asyncio.shield(self._playing)
 
     async def close(self) -> None:
-        """Stop the scenario."""
-        if self._playing is not None:
-            self._playing.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._playing
+        """Stop the scenario and the push."""
+        await self.stop_push()
+        await ended(self._playing)
+
+
+async def ended(task: asyncio.Task[None] | None) -> None:
+    """Cancel a task and see it end."""
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 SIMULATOR = web.AppKey("simulator", Simulator)

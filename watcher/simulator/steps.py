@@ -331,7 +331,8 @@ VERBS = tuple(name for name in Step.model_fields if name != "at")
 class Expectation(Part):
     """A message that a watcher is expected to send about the scenario: `count` alerts of that name.
 
-    It is about one `deployment`, one `connector`, or, with neither, about the project or many of its resources.
+    It is about one `deployment`, one `connector`, or, with neither, about the project or many of its resources. `logs`
+    marks what only a watcher can tell that reads logs, too.
     """
 
     at: Moment
@@ -340,6 +341,7 @@ class Expectation(Part):
     deployment: Key | None = None
     connector: Key | None = None
     count: Count = 1
+    logs: bool = False
 
     @model_validator(mode="after")
     def one_subject(self) -> "Expectation":

@@ -22,6 +22,7 @@ from watcher.simulator.errors import duplicate_field, invalid_json
 from watcher.simulator.payload import apps_of, deployment_payload
 from watcher.simulator.resource import Resource, Shelf, resource
 from watcher.simulator.revisions import Revisions
+from watcher.simulator.running import Running
 
 WHERE: Mapping[str, str] = {
     "project": "project",
@@ -52,6 +53,7 @@ class Stock(Connectors):
     logbook: Logbook | None = None
     production_disabled: set[str] = field(default_factory=set)
     revisions: Revisions = field(default_factory=Revisions)
+    running: Running = field(default_factory=Running)
     deployed: Shelf = field(default_factory=Shelf)
 
     # ── Deployments ──────────────────────────────────────────────────────────
@@ -118,6 +120,7 @@ class Stock(Connectors):
         self.deployed.drop(gone)
         self.progress.cancel(("deployment", gone.id))
         self.revisions.forget(gone.id)
+        self.running.forget(gone.id)
         if self.logbook is not None:
             self.logbook.forget(gone.id)
         return gone
@@ -134,7 +137,13 @@ class Stock(Connectors):
         """Replace fields of a Deployment at that moment, with what follows."""
         new = self.altered(self.deployed, old, changes, at)
         self.revisions.note(old, new)
+        self.running.note(old, new)
         return new
+
+    def running_since(self, deployment_id: str, begin: int) -> int | None:
+        """The first moment from `begin` on at which a Deployment was created or deployed; `None` without one."""
+        found = self.deployed.by_id.get(deployment_id)
+        return None if found is None else self.running.since(found, begin)
 
     # ── within ───────────────────────────────────────────────────────────────
 

@@ -14,6 +14,9 @@ from watcher.core.alert import Alert
 from watcher.core.delivery import Delivery, DeliveryState
 from watcher.core.event import Event
 from watcher.core.group import Group
+from watcher.core.history import Run
+from watcher.core.novelty import Memory
+from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Record
 from watcher.errors import StoreError
@@ -23,7 +26,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 
-def encode(value: Record | Event | Alert | Group | SourceState) -> str:
+def encode(value: Record | Event | Alert | Group | SourceState | LogCursor | Run | Memory) -> str:
     """Write a core value as JSON."""
     return msgspec.json.encode(value).decode()
 
@@ -48,6 +51,9 @@ def record(kind: type[R]) -> Callable[[str], R]:
 alert = _reader(Alert)
 group = _reader(Group)
 source = _reader(SourceState)
+cursor = _reader(LogCursor)
+run = _reader(Run)
+memory = _reader(Memory)
 _event = _reader(Event)
 
 

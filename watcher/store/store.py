@@ -9,11 +9,17 @@ from watcher.core.delivery import Delivery, DeliveryState
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType, about_sink
 from watcher.core.group import Group
+from watcher.core.history import Run as History
+from watcher.core.logrecord import Tally
+from watcher.core.novelty import Memory
+from watcher.core.picture import Activity, Span, Spot
+from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Record
 from watcher.errors import StoreError
-from watcher.ports import Backlog, Clock, Judgement, LedgerRows, Observation, OutboxStats, Settled
-from watcher.store import codec
+from watcher.ports import Backlog, Clock, Judgement, LedgerRows, LogWrite, Observation, OutboxStats, Settled
+from watcher.store import codec, logs
+from watcher.store.logs import event_row as _event
 from watcher.store.transaction import Driver, Params, Run, Transaction
 
 T = TypeVar("T")
@@ -63,6 +69,28 @@ class SqlStore:
             ("add_event", [_event(each) for each in observation.events]),
         )
 
+    # ── logs ──
+
+    async def commit_logs(self, writes: Sequence[LogWrite]) -> Sequence[bool]:
+        """Write what batches came to, all or nothing; returns for each whether it was new."""
+        return await self._change(partial(logs.commit, writes, self._clock.now()))
+
+    async def load_cursors(self, project: str) -> Sequence[LogCursor]:
+        """How far a project's polled logs have been read."""
+        return await self._read(partial(logs.cursors, project))
+
+    async def load_hits(self, cursor: int, reach: Millis) -> Sequence[Event]:
+        """Hits up to `cursor`, of each project those that were observed within `reach` of its last, oldest first."""
+        return await self._read(partial(logs.hits, cursor, reach))
+
+    async def load_tallies(self, project: str, spans: Sequence[Span]) -> Mapping[Span, Mapping[Spot, Tally]]:
+        """What each application of a project wrote within each span."""
+        return await self._read(partial(logs.tallies, project, spans))
+
+    async def load_activity(self, project: str) -> Mapping[Spot, Activity]:
+        """When each application of a project was first and last heard."""
+        return await self._read(partial(logs.activity, project))
+
     # ── judge ──
 
     async def load_ledger(self) -> LedgerRows:
@@ -80,6 +108,8 @@ class SqlStore:
         await self._write(
             *_states("alert", judgement.alerts),
             *_states("group", judgement.groups),
+            *_states("run", judgement.runs),
+            *_states("memory", judgement.memories),
             ("add_delivery", [_delivery(each) for each in judgement.deliveries]),
             (
                 "save_reason",
@@ -127,7 +157,7 @@ class SqlStore:
 
     async def purge(self, before: Millis, batch: int) -> int:
         """Delete up to `batch` judged events and delivered messages older than `before`; dead letters stay."""
-        return await self._change(partial(_purge, before, batch))
+        return await self._change(partial(_purge, before, batch, self._clock.now()))
 
     async def close(self) -> None:
         """Finish what runs, checkpoint, release the lock. Closing twice is closing once."""
@@ -180,6 +210,8 @@ def _forget_sources(kept: frozenset[tuple[str, str]], tx: Transaction) -> list[t
     for project, source in lost:
         for name in ("forget_records", "forget_source"):
             tx.execute(name, {"project": project, "source": source})
+        if source == "logs":
+            logs.forget(project, tx)
     return lost
 
 
@@ -194,6 +226,8 @@ def _ledger(tx: Transaction) -> LedgerRows:
         alerts=_bodies("load_alerts", codec.alert, {}, tx),
         groups=_bodies("load_groups", codec.group, {}, tx),
         meta={row["key"]: row["value"] for row in tx.rows("load_meta")},
+        runs=_bodies("load_runs", codec.run, {}, tx),
+        memories=_bodies("load_memories", codec.memory, {}, tx),
     )
 
 
@@ -227,7 +261,8 @@ def _abandon(sinks: frozenset[str], now: Millis, tx: Transaction) -> dict[str, i
     return lost
 
 
-def _purge(before: Millis, batch: int, tx: Transaction) -> int:
+def _purge(before: Millis, batch: int, now: Millis, tx: Transaction) -> int:
+    logs.purge(now, tx)
     events = tx.execute("purge_events", {"before": before, "limit": batch})
     return events + tx.execute("purge_deliveries", {"before": before, "limit": batch - events})
 
@@ -235,12 +270,13 @@ def _purge(before: Millis, batch: int, tx: Transaction) -> int:
 # ── rows ─────────────────────────────────────────────────────────────────────
 
 
-def _event(each: Event) -> Params:
-    body = codec.encode(each)
-    return {"project": each.project, "subject": each.subject, "type": str(each.type), "at": each.at, "body": body}
-
-
-def _states(kind: str, states: Mapping[str, Alert | None] | Mapping[str, Group | None]) -> tuple[Statement, Statement]:
+def _states(
+    kind: str,
+    states: Mapping[str, Alert | None]
+    | Mapping[str, Group | None]
+    | Mapping[str, History | None]
+    | Mapping[str, Memory | None],
+) -> tuple[Statement, Statement]:
     saved = [{"key": key, "body": codec.encode(state)} for key, state in states.items() if state is not None]
     removed = [{"key": key} for key, state in states.items() if state is None]
     return (f"save_{kind}", saved), (f"remove_{kind}", removed)

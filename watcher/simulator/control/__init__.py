@@ -2,17 +2,17 @@
 
 showing     GET state, inbox, requests              resources   deployments, drafts, connectors, plan, rollback
 failing     faults, tokens                          logs        logs, logs/expire, logs/removed
-time        clock, scenario, step
+time        clock, scenario, step             push        push
 """
 
 from aiohttp import web
 
-from watcher.simulator.control import failing, logs, resources, showing, time
+from watcher.simulator.control import failing, logs, push, resources, showing, time
 
 
 def control_app() -> web.Application:
     """The control API as an application of its own, to be mounted under /_sim."""
     app = web.Application()
-    for module in (showing, resources, failing, logs, time):
+    for module in (showing, resources, failing, logs, push, time):
         app.add_routes(module.routes())
     return app

@@ -1,11 +1,9 @@
-"""The composition root: the only place that names concrete classes, opens them, supervises and closes them."""
+"""Open everything, wire it, run it, wind it down."""
 
 import asyncio
-import random  # noqa: TID251  the composition root is where chance comes from
 import signal
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,31 +14,32 @@ import msgspec
 import structlog
 
 from watcher import rules
-from watcher.config import ProjectSettings, RuleSettings, Settings, read_secret, to_route
-from watcher.connect import ProjectAccess, Session
-from watcher.core.cadence import Cadence
+from watcher.app.logs import Logs, explainers, log_projects, taking_in
+from watcher.app.observing import STALLED_AFTER, Entry, World, entries, name_of, observers
+from watcher.config import OtlpSettings, RuleSettings, Settings, read_secret, to_route
 from watcher.core.delivery import DeliveryState
 from watcher.core.dispatch import SinkRef
 from watcher.core.duration import Millis
 from watcher.core.notification import Notification
 from watcher.core.rule import Rule
-from watcher.core.snapshot import Connector, ConnectorStaged, Deployment
+from watcher.core.sight import PRIMARY
+from watcher.core.snapshot import Deployment, Record
 from watcher.errors import ConfigError
 from watcher.http import Http
 from watcher.metrics import Metrics
 from watcher.pipeline.deliver import Deliverer
+from watcher.pipeline.ingest import SOURCE
 from watcher.pipeline.judge import Judge, Policy, digest
 from watcher.pipeline.loop import Loop
-from watcher.pipeline.observe import Observer, Target
+from watcher.pipeline.observe import Observer
 from watcher.pipeline.schedule import Schedule
-from watcher.ports import Env, Sink, Store
+from watcher.ports import Env, Fetch, Sink, Store
 from watcher.redact import Redactor
 from watcher.sinks import Wiring
-from watcher.sources.connectors import connector_source
-from watcher.sources.deployments import deployment_source
-from watcher.sources.drafts import Roster, draft_source
+from watcher.sources.otlp import decoder_problem
 from watcher.store import open_store
 from watcher.web import Health, serve
+from watcher.web.otlp import serve_otlp
 
 log = structlog.get_logger(__name__)
 
@@ -48,43 +47,14 @@ DRAIN_SECONDS = 20.0
 """How long sends under way may still take after SIGTERM; Kubernetes gives 30 s by default."""
 LOOKUPS = 32
 """Threads for name look-ups: a sink whose name server hangs must not keep the API's name from being found."""
-STALLED_AFTER: Millis = 60_000
 FIRST_LOOK: Millis = 30_000
 """The longest that judging waits for the first polls after a start."""
 PURGE_EVERY: Millis = 3_600_000
 PURGE_BATCH = 1_000
 COUNT_EVERY: Millis = 5_000
-
-
-class SystemClock:
-    """The time of this machine. It cannot be set, and within a process it never goes back.
-
-    A wall clock that is set back would freeze everything that is due until it has caught up; this one goes on at its
-    own pace until then. One that is set forward, as after a sleep of the machine, is followed at once.
-    """
-
-    def __init__(self) -> None:
-        self._ahead: Millis = 0
-
-    def now(self) -> Millis:
-        """Milliseconds since the epoch."""
-        monotonic = self.monotonic()
-        wall = time.time_ns() // 1_000_000  # noqa: TID251  the production clock
-        self._ahead = max(self._ahead, wall - monotonic)
-        return monotonic + self._ahead
-
-    def monotonic(self) -> Millis:
-        """Milliseconds that never go back."""
-        return time.monotonic_ns() // 1_000_000  # noqa: TID251  the production clock
-
-    async def sleep(self, length: Millis) -> None:
-        """Wait."""
-        await asyncio.sleep(length / 1000)  # noqa: TID251  the production clock
-
-
-def system_env() -> Env:
-    """The real world."""
-    return Env(clock=SystemClock(), rng=random.SystemRandom())
+COLLECT_EVERY: Millis = 15_000
+LISTEN_EVERY: Millis = 30_000
+"""How often it is noted that pushed logs are listened to, which is as far as time passes for rules on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +65,7 @@ class Daemon:
     env: Env
     metrics: Metrics
     observers: tuple[Observer[Any], ...]
+    logs: Logs | None
     judge: Judge
     deliverer: Deliverer
     judging: Loop
@@ -112,14 +83,19 @@ class Daemon:
         now = self.env.clock.monotonic()
         stalled = {each.name: "stalled" for each in self.loops if now - each.alive_at > STALLED_AFTER}
         failing = {each.name: each.error for each in self.loops if each.failures}
-        uncommitted = {f"observe {_name(each)}": each.error for each in self.observers if each.error}
+        uncommitted = {f"observe {name_of(each)}": each.error for each in self.observers if each.error}
         hung = {
-            f"observe {_name(each)}": "hung"
+            f"observe {name_of(each)}": "hung"
             for each in self.observers
             if each.polling_since is not None
             and now - each.polling_since > each.target.cadence.blind_after + STALLED_AFTER
         }
-        return stalled | failing | uncommitted | hung
+        unread = {
+            f"logs of {each.target.project}": each.error
+            for each in (self.logs.collectors if self.logs else ())
+            if each.error
+        }
+        return stalled | failing | uncommitted | hung | unread
 
     def is_fresh(self) -> bool:
         """Whether something has not been looked at yet since the start, which was a moment ago."""
@@ -129,14 +105,14 @@ class Daemon:
     def waiting(self) -> dict[str, str]:
         """Which projects have not been tried yet since the start. Connectors are not worth waiting for."""
         waiting = (each for each in self.observers if not each.attempted and not each.target.optional)
-        return {_name(each): "not polled yet" for each in waiting}
+        return {name_of(each): "not polled yet" for each in waiting}
 
 
 def compile_rules(
     settings: Iterable[RuleSettings], *, template_failed: Callable[[str], None] = lambda _rule: None
 ) -> list[Rule]:
     """The rules of a configuration, ready to be asked."""
-    return [rules.build(rules.compile_rule(each.text(), template_failed=template_failed)) for each in settings]
+    return [rules.make(each.text(), template_failed=template_failed) for each in settings]
 
 
 @asynccontextmanager
@@ -155,7 +131,7 @@ async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Re
             Http(ca_file=settings.http.ca_file, proxy_url=settings.http.proxy_url, allow=settings.egress.allow)
         )
         sinks = _sinks(settings, http, env)
-        made = _assemble(settings, _World(store, http, env, metrics, redactor), sinks)
+        made = _assemble(settings, World(store, http, env, metrics, redactor), sinks)
         await _forget_unwatched(made)
         yield made
 
@@ -170,7 +146,8 @@ async def run(settings: Settings, *, env: Env, metrics: Metrics, redactor: Redac
         health = Health(problems=made.problems, waiting=made.waiting, stopping=stop.is_set)
         async with serve(settings.web.listen, metrics.registry, health) as address:
             log.info("daemon.started", address=address, projects=[each.key for each in settings.projects])
-            clean = await _live(made, stop)
+            async with listening(made, settings.otlp):
+                clean = await _live(made, stop)
     log.info("daemon.stopped", clean=clean)
     return 0 if clean else 1
 
@@ -185,6 +162,25 @@ async def _live(made: Daemon, stop: asyncio.Event) -> bool:
 
 
 @asynccontextmanager
+async def listening(made: Daemon, otlp: OtlpSettings) -> AsyncIterator[str]:
+    """Take pushed logs, where any project has them; yields the address, or nothing. Raises ConfigError."""
+    logs, metrics = made.logs, made.metrics
+    if logs is None or logs.listening is None:
+        yield ""
+        return
+    if problem := decoder_problem():
+        raise ConfigError([f"otlp: {problem}"])
+    for each in made.observers:
+        await each.load()
+    refused = lambda reason: metrics.otlp_refused.labels(reason).inc()  # noqa: E731  one line, one use
+    async with serve_otlp(
+        otlp.listen, logs.listening, intake=logs.ingest, env=made.env, metrics=metrics, refused=refused
+    ) as address:
+        log.info("otlp.listening", address=address, projects=sorted(logs.pushed))
+        yield address
+
+
+@asynccontextmanager
 async def running(made: Daemon) -> AsyncIterator[set[asyncio.Task[None]]]:
     """Run the loops. At the end: no more polls, no more judging, no more claims; sends under way may finish.
 
@@ -193,24 +189,17 @@ async def running(made: Daemon) -> AsyncIterator[set[asyncio.Task[None]]]:
     await made.deliverer.recover()
     made.schedule.start()
     tasks = {asyncio.create_task(each.run(), name=each.name) for each in made.loops}
+    quickening = asyncio.create_task(_quicken(made), name="compile patterns")
     try:
         yield tasks
     finally:
+        quickening.cancel()
         await made.schedule.stop()
         for each in made.loops:
             each.stop()
         await asyncio.wait(tasks)
         if not await made.deliverer.drain(DRAIN_SECONDS):
             log.warning("deliveries.interrupted")
-
-
-@dataclass(frozen=True, slots=True)
-class _World:
-    store: Store
-    http: Http
-    env: Env
-    metrics: Metrics
-    redactor: Redactor
 
 
 def _sinks(settings: Settings, http: Http, env: Env) -> dict[str, tuple[Sink, ...]]:
@@ -231,14 +220,24 @@ def _sinks(settings: Settings, http: Http, env: Env) -> dict[str, tuple[Sink, ..
     return found
 
 
-def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[Sink, ...]]) -> Daemon:
+def _assemble(settings: Settings, world: World, receivers: Mapping[str, tuple[Sink, ...]]) -> Daemon:
     env, metrics, store = world.env, world.metrics, world.store
     decode = msgspec.json.Decoder(Notification).decode
     judging = Loop("judge", lambda: _judge(made), env.clock)
     delivering = Loop("deliver", lambda: _deliver(deliverer), env.clock)
-    observers = tuple(_observers(settings.projects, world, changed=judging.wake.set))
+    known = entries(settings.projects, world)
+    asked: dict[str, Fetch] = {}
+    explain = explainers(known, asked, world)
+    watched = tuple(observers(known, world, explain=explain, changed=judging.wake.set))
+    asked_rules = compile_rules(
+        settings.rules, template_failed=lambda rule: metrics.template_failures.labels(rule).inc()
+    )
+    mains = {each.target.project: each for each in watched if each.target.name == PRIMARY}
+    logs = taking_in(known, settings.otlp, world, asked_rules, mains, changed=judging.wake.set)
+    if logs is not None:
+        asked |= logs.fetchers
     judge = Judge(
-        _policy(settings, receivers, metrics, observers),
+        _policy(settings, receivers, asked_rules, _sources(watched, known)),
         store=store,
         env=env,
         metrics=metrics,
@@ -256,7 +255,8 @@ def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[S
         store=store,
         env=env,
         metrics=metrics,
-        observers=observers,
+        observers=watched,
+        logs=logs,
         judge=judge,
         deliverer=deliverer,
         judging=judging,
@@ -268,47 +268,30 @@ def _assemble(settings: Settings, world: _World, receivers: Mapping[str, tuple[S
     return made
 
 
+def _sources(watched: Iterable[Observer[Any]], known: Iterable[Entry]) -> dict[tuple[str, str], type[Record]]:
+    """What is watched, by project and name. Logs have no records of their own; they are about Deployments."""
+    found = {(each.target.project, each.target.name): each.target.kind for each in watched}
+    return {**found, **{(each.settings.key, SOURCE): Deployment for each in log_projects(known)}}
+
+
 def _policy(
-    settings: Settings, receivers: Mapping[str, tuple[Sink, ...]], metrics: Metrics, observers: Iterable[Observer[Any]]
+    settings: Settings,
+    receivers: Mapping[str, tuple[Sink, ...]],
+    asked_rules: Sequence[Rule],
+    sources: Mapping[tuple[str, str], type[Record]],
 ) -> Policy:
     return Policy(
-        rules=compile_rules(settings.rules, template_failed=lambda rule: metrics.template_failures.labels(rule).inc()),
+        rules=asked_rules,
         root=to_route(settings),
         receivers={
             name: tuple(SinkRef(id=sink.id, send_resolved=sink.send_resolved) for sink in sinks)
             for name, sinks in receivers.items()
         },
         rules_digest=digest(repr(each.text()) for each in settings.rules),
-        sources={(each.target.project, each.target.name): each.target.kind for each in observers},
+        sources=sources,
         encode=msgspec.json.encode,
         external_url=settings.web.external_url or "",
     )
-
-
-def _observers(
-    projects: Iterable[ProjectSettings], world: _World, *, changed: Callable[[], None]
-) -> Iterator[Observer[Any]]:
-    """One for each source. Drafts are the same for every project of one API client, and are read through one of them."""
-    accesses = {each.key: each.access() for each in projects}
-    readers = _draft_readers(accesses[each.key] for each in projects if each.connectors.watch)
-    rosters = _rosters(readers, world.store)
-    observe = partial(Observer[Any], store=world.store, env=world.env, metrics=world.metrics, changed=changed)
-    clean = world.redactor.clean
-    for project in projects:
-        access = accesses[project.key]
-        session = Session(access, http=world.http, env=world.env)
-        cadence = Cadence(normal=project.poll_interval, fast=project.fast_interval, blind_after=project.blind_limit)
-        target = partial(Target, project=project.key, region=project.region)
-        main = observe(target(kind=Deployment, source=deployment_source(access, session, clean), cadence=cadence))
-        yield main
-        if not project.connectors.watch:
-            continue
-        aside = partial(target, optional=True, trouble=main.troubled_at)
-        if access in readers:
-            drafts = draft_source(access, session, clean, rosters[access.host])
-            yield observe(aside(name="drafts", kind=ConnectorStaged, source=drafts, cadence=cadence))
-        used = connector_source(access, session, clean, main.records)
-        yield observe(aside(name="connectors", kind=Connector, source=used, cadence=_drift_cadence(project)))
 
 
 async def _forget_unwatched(made: Daemon) -> None:
@@ -316,39 +299,17 @@ async def _forget_unwatched(made: Daemon) -> None:
 
     Its alerts end without a word when they are loaded, so that what it left must not look as if somebody still knew it.
     """
-    watched = {(each.target.project, each.target.name) for each in made.observers}
-    for project, source in await made.store.forget_sources(watched):
+    for project, source in await made.store.forget_sources(made.judge.sources):
         log.info("source.forgotten", project=project, source=source)
 
 
-def _draft_readers(accesses: Iterable[ProjectAccess]) -> list[ProjectAccess]:
-    """For each API client one project, whatever their order in the file: what is known of drafts is kept under its name."""
-    first: dict[tuple[str, str], ProjectAccess] = {}
-    for each in sorted(accesses, key=lambda each: (not each.may_read_connectors, each.key)):
-        first.setdefault(each.identity, each)
-    return list(first.values())
+async def _quicken(made: Daemon) -> None:
+    if made.logs is not None:
+        await made.logs.quicken()
 
 
-def _rosters(accesses: Iterable[ProjectAccess], store: Store) -> dict[str, Roster]:
-    """For each host one, with the projects through which drafts may have been seen on it."""
-    projects: dict[str, list[str]] = {}
-    for each in accesses:
-        projects.setdefault(each.host, []).append(each.key)
-    remembered = partial(_drafts, store)
-    return {host: Roster(projects=tuple(keys), remembered=remembered) for host, keys in projects.items()}
-
-
-async def _drafts(store: Store, project: str) -> Sequence[ConnectorStaged]:
-    return await store.load_records(project, "drafts", ConnectorStaged)
-
-
-def _drift_cadence(project: ProjectSettings) -> Cadence:
-    pace = project.connectors.drift_interval
-    return Cadence(normal=pace, fast=pace, blind_after=max(project.blind_limit, 3 * pace + STALLED_AFTER))
-
-
-def _name(observer: Observer[Any]) -> str:
-    return f"{observer.target.name} of {observer.target.project}"
+async def _listen(logs: Logs) -> None:
+    await logs.ingest.listen(sorted(logs.pushed))
 
 
 def _plan(made: Daemon, settings: Settings) -> None:
@@ -357,8 +318,13 @@ def _plan(made: Daemon, settings: Settings) -> None:
     for at, observer in enumerate(sorted(made.observers, key=lambda each: each.target.optional)):
         first_in = spread * at // len(made.observers)
         made.schedule.every(
-            f"poll {_name(observer)}", observer.target.cadence.normal, observer.round, first_in=first_in
+            f"poll {name_of(observer)}", observer.target.cadence.normal, observer.round, first_in=first_in
         )
+    if made.logs is not None:
+        for collector in made.logs.collectors:
+            made.schedule.every(f"logs of {collector.target.project}", COLLECT_EVERY, collector.round, first_in=spread)
+        if made.logs.pushed:
+            made.schedule.every("listen", LISTEN_EVERY, partial(_listen, made.logs))
     made.schedule.every(
         "purge", PURGE_EVERY, lambda: _purge(made, settings.store.retention), first_in=PURGE_EVERY // 60
     )

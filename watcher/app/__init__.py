@@ -1,0 +1,10 @@
+"""The composition root: the only place that names concrete classes.
+
+Contract: `daemon` opens and wires everything and closes what it opened, `running` runs its loops, `run` is both until a
+signal. Nothing below knows any of this.
+"""
+
+from watcher.app.clock import SystemClock, system_env
+from watcher.app.daemon import Daemon, compile_rules, daemon, run, running
+
+__all__ = ["Daemon", "SystemClock", "compile_rules", "daemon", "run", "running", "system_env"]

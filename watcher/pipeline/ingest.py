@@ -1,0 +1,228 @@
+"""Ingest: take log records in, whichever way they came, and commit what they come to before anybody is told that they are.
+
+Matching is done where records arrive; all that is written is hits, tallies and how far was read. Requests that are
+pushed at the same time share a commit, which is what makes a durable answer cheap.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from watcher.core.duration import Millis
+from watcher.core.event import Event, EventType
+from watcher.core.logrecord import LogRecord
+from watcher.core.recent import Recent
+from watcher.core.sight import SourceState
+from watcher.core.snapshot import Deployment
+from watcher.errors import BehindError
+from watcher.metrics import Metrics
+from watcher.ports import Env, LogBatch, LogMatching, LogWrite, Pushed, Receipt, Store
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "logs"
+MAX_WAITING = 200_000
+"""Pushed records that may wait for their commit; more than that is more than the store can take."""
+COME_BACK: Millis = 5_000
+DEAF: Millis = 300_000
+"""After so long without listening nobody can say what was written meanwhile: silence counts from then on anew."""
+SLICE = 5_000
+"""Records matched in one go, before others may do something."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighted:
+    """A project whose logs are taken in: its region, its Deployments as last seen, whether they have been looked at.
+
+    `recent` remembers what was written last.
+    """
+
+    region: str
+    deployments: Callable[[], Mapping[str, Deployment]]
+    ready: Callable[[], bool] = lambda: True
+    recent: Recent = field(default_factory=Recent)
+
+
+@dataclass(slots=True)
+class _Queue:
+    """What waits for the next commit."""
+
+    writes: list[LogWrite] = field(default_factory=list)
+    done: "asyncio.Future[Sequence[bool]] | None" = None
+
+
+class Ingest:
+    """Implements `Intake` for what is polled and `PushIntake` for what is pushed."""
+
+    def __init__(
+        self,
+        matching: LogMatching,
+        projects: Mapping[str, Sighted],
+        *,
+        store: Store,
+        env: Env,
+        metrics: Metrics,
+        changed: Callable[[], None],
+    ) -> None:
+        self._matching = matching
+        self._projects = projects
+        self._store = store
+        self._env = env
+        self._metrics = metrics
+        self._changed = changed
+        self._waiting = 0
+        self._queue = _Queue()
+        self._committing: asyncio.Task[None] | None = None
+        self._sights: dict[str, Millis] = {}
+
+    async def take(self, batch: LogBatch) -> None:
+        """Take a polled batch in. Raises StoreError, and then nothing of it is committed."""
+        write = self._worked(batch)
+        await self._store.commit_logs([write])
+        if batch.source is not None:
+            self._sights[batch.project] = batch.source.last_ok
+        if write.events or batch.source is not None:
+            self._report(write.events)
+
+    async def listen(self, projects: Iterable[str]) -> None:
+        """Note that what is pushed is being listened to: from then on silence is that of the applications, and not our own."""
+        now = self._env.clock.now()
+        writes = []
+        for project in projects:
+            known = await self._store.load_source(project, SOURCE)
+            first = SourceState(project=project, source=SOURCE, region=self._projects[project].region, since=now)
+            state = known if known is not None and now - known.last_ok < DEAF else first
+            state = replace(state, last_ok=now, failures=0, error="", blind=False, baselined=True)
+            writes.append(LogWrite(project=project, source=state))
+        await self._store.commit_logs(writes)
+        self._changed()
+
+    async def push(self, pushed: Pushed, projects: frozenset[str]) -> Receipt:
+        """Take a pushed request in. Raises BehindError, StoreError; then nothing of it is committed."""
+        if not all(self._projects[each].ready() for each in projects & self._projects.keys()):
+            raise BehindError("the Deployments have not been looked at yet", retry_after=COME_BACK)
+        if self._waiting + len(pushed.records) > MAX_WAITING and self._waiting:
+            raise BehindError("more logs arrive than can be committed", retry_after=COME_BACK)
+        self._waiting += len(pushed.records)
+        try:
+            return await self._pushed(pushed, projects)
+        finally:
+            self._waiting -= len(pushed.records)
+
+    async def _pushed(self, pushed: Pushed, projects: frozenset[str]) -> Receipt:
+        placed, reasons = self._placed(pushed.records, projects)
+        writes = []
+        for project, records in placed.items():
+            digest = pushed.digest + project.encode()
+            for part in range(0, len(records), SLICE):
+                batch = LogBatch(
+                    project=project, records=records[part : part + SLICE], digest=digest + part.to_bytes(4, "big")
+                )
+                writes.append(self._worked(batch))
+                if len(records) > SLICE:
+                    await self._env.clock.sleep(0)
+        if writes:
+            fresh = await self._committed(writes)
+            events = [each for write, new in zip(writes, fresh, strict=True) if new for each in write.events]
+            if events:
+                self._report(events)
+        accepted = sum(map(len, placed.values()))
+        return Receipt(accepted=accepted, rejected=reasons.total(), reason="; ".join(sorted(reasons)))
+
+    def _placed(
+        self, records: Iterable[LogRecord], projects: frozenset[str]
+    ) -> tuple[dict[str, list[LogRecord]], Counter[str]]:
+        """The records by project, and why the others are refused."""
+        homes: dict[tuple[str, str], str] = {}
+        placed: dict[str, list[LogRecord]] = {}
+        refused: Counter[str] = Counter()
+        for record in records:
+            spot = (record[12], record[0])
+            home = homes.get(spot)
+            if home is None:
+                home = homes[spot] = self._home(*spot, projects)
+            if home:
+                placed.setdefault(home, []).append(record)
+            else:
+                refused["records of projects or Deployments that are not watched here"] += 1
+        return placed, refused
+
+    def _home(self, said: str, deployment_id: str, projects: frozenset[str]) -> str:
+        """The project that a record belongs to; nothing where its sender may not speak for it.
+
+        A Deployment that has not been seen yet is believed where there is only one project it can belong to.
+        """
+        if said:
+            return said if said in projects and said in self._projects else ""
+        allowed = sorted(projects & self._projects.keys())
+        found = next((each for each in allowed if deployment_id in self._projects[each].deployments()), "")
+        return found or (allowed[0] if len(allowed) == 1 else "")
+
+    def _worked(self, batch: LogBatch) -> LogWrite:
+        """What a batch comes to."""
+        project = self._projects[batch.project]
+        events: list[Event] = list(batch.events)
+        keys: list[str] = []
+        matched = self._matching.match(batch.project, project.region, batch.records, project.deployments())
+        now = self._env.clock.now()
+        repeated: Counter[str] = Counter()
+        sight = now if batch.digest else min(self._sights.get(batch.project, 0), now)
+        for hit in matched.hits:
+            name = f"{batch.project}\n{hit.rule}\n{hit.deployment_id}\n{hit.application}\n{hit.key}"
+            repeated[name] += 1
+            if batch.digest:
+                keys.append(f"{name}\n{repeated[name]}")
+            events.append(
+                Event(
+                    type=EventType.HIT,
+                    project=batch.project,
+                    region=project.region,
+                    source=SOURCE,
+                    at=now,
+                    sight=sight,
+                    hit=hit,
+                    baseline=hit.last < batch.fresh_from,
+                )
+            )
+        project.recent.add(batch.project, batch.records)
+        return LogWrite(
+            project=batch.project,
+            events=events,
+            keys=keys,
+            tallies=matched.tallies,
+            cursors=batch.cursors,
+            dropped=batch.dropped,
+            source=batch.source,
+            digest=batch.digest,
+        )
+
+    async def _committed(self, writes: Sequence[LogWrite]) -> Sequence[bool]:
+        """Commit together with whatever else waits. Raises StoreError."""
+        queue = self._queue
+        begin = len(queue.writes)
+        queue.writes.extend(writes)
+        if queue.done is None:
+            queue.done = asyncio.get_running_loop().create_future()
+        done = queue.done
+        if self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_waiting(), name="commit logs")
+        return (await asyncio.shield(done))[begin : begin + len(writes)]
+
+    async def _commit_waiting(self) -> None:
+        while self._queue.writes:
+            queue, self._queue = self._queue, _Queue()
+            done = queue.done or asyncio.get_running_loop().create_future()
+            try:
+                fresh = await self._store.commit_logs(queue.writes)
+            except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear it
+                done.set_exception(error)
+            else:
+                done.set_result(fresh)
+
+    def _report(self, events: Sequence[Event]) -> None:
+        for kind, count in Counter(each.type.value for each in events).items():
+            self._metrics.events.labels(kind).inc(count)
+        self._changed()

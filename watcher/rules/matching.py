@@ -1,0 +1,322 @@
+"""Matching: from a batch of log records to hits and tallies, at a cost that hardly depends on the number of rules.
+
+All patterns of all rules are searched for at once. What a label can decide is decided once for each combination of
+labels that occurs, not for each record: applications have few levels, types and statuses. So the many records that
+nothing matches cost one look-up in a dict, and the rest of the work is done for the few that are left.
+"""
+
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, TypeAlias
+
+import msgspec
+
+from watcher.core.fingerprint import is_continuation, joined, template, template_id
+from watcher.core.level import ERRORS
+from watcher.core.logrecord import HTTP_REQUEST, MINUTE, Hit, Line, LogRecord, Matched, Place, Tally
+from watcher.core.matcher import Matcher
+from watcher.core.snapshot import Deployment
+from watcher.rules.log import LogSpec
+from watcher.scan import Scanner
+
+COSTLY = frozenset({"path", "message", "latency"})
+"""Labels of which there are too many values to remember what each of them decides; fields of `details` too."""
+DETAILS = "details."
+SINGLES = 5
+"""Records of one group that a batch may bring before the rest of them become one hit with their number."""
+MAX_JOINED = 40
+"""Records that are looked at for the rest of a stack trace."""
+SHOWN = 500
+"""Characters of a message that are kept, and those of a label."""
+LABEL = 200
+REMEMBERED = 10_000
+"""Combinations of labels, and messages, that are remembered."""
+
+_SERVER_ERROR, _CLIENT_ERROR = 500, 400
+_Key: TypeAlias = tuple[Any, ...]
+_Candidate: TypeAlias = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """A rule as matching needs it: what is cheap, what is costly, and which patterns it looks for."""
+
+    spec: LogSpec
+    cheap: tuple[Matcher, ...]
+    costly: tuple[Matcher, ...]
+    patterns: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What one combination of labels decides: rules that take each of its records, and those that may, by pattern.
+
+    `floor` is the shortest latency that any of the taking rules asks for.
+    """
+
+    labels: Mapping[str, str]
+    taking: tuple[int, ...]
+    floor: int
+    armed: Mapping[int, tuple[int, ...]]
+
+
+@dataclass(slots=True)
+class _Memo:
+    """What has been worked out for a value; the values not asked for longest make room."""
+
+    work: Callable[[Any], Any]
+    found: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
+
+    def __call__(self, value: Any) -> Any:
+        if value not in self.found:
+            if len(self.found) >= REMEMBERED:
+                self.found.popitem(last=False)
+            self.found[value] = self.work(value)
+        return self.found[value]
+
+
+def pattern_table(specs: Iterable[LogSpec]) -> tuple[str, ...]:
+    """Every pattern of all rules, each once."""
+    return tuple(dict.fromkeys(each for spec in specs for each in spec.pattern))
+
+
+class LogMatcher:
+    """Asks the rules about batches. Not for concurrent use; `scanner` may be exchanged for one of the same patterns."""
+
+    def __init__(self, specs: Sequence[LogSpec], scanner: Scanner, clean: Callable[[str, int], str]) -> None:
+        self.patterns = pattern_table(specs)
+        self.scanner = scanner
+        numbers = {text: number for number, text in enumerate(self.patterns)}
+        self._rules = tuple(_compiled(spec, numbers) for spec in specs)
+        self._profiles: dict[_Key, _Profile] = {}
+        self._described: dict[str, Deployment | None] = {}
+        self._clean = clean
+        self._shown = _Memo(lambda message: clean(message, SHOWN))
+        self._template = _Memo(lambda message: template_id(template(message)))
+
+    def match(
+        self, project: str, region: str, records: Sequence[LogRecord], deployments: Mapping[str, Deployment]
+    ) -> Matched:
+        """Hits and tallies of a batch. Deployments that are not known are named by their id."""
+        keys = list(map(_key_of, records))
+        counts = Counter(zip(keys, [at // MINUTE for at in map(_time_of, records)], strict=True))
+        self._refresh(project, region, deployments, {key[0] for key, _ in counts})
+        profiles = {key: self._profile(project, region, key) for key, _ in counts}
+        return Matched(
+            hits=self._hits(records, self._candidates(records, keys, profiles), keys, profiles),
+            tallies=_tallies(project, counts),
+        )
+
+    def _refresh(
+        self, project: str, region: str, deployments: Mapping[str, Deployment], mentioned: Iterable[str]
+    ) -> None:
+        """Forget what was decided for Deployments that have changed since."""
+        for each in mentioned:
+            name, found = f"{project}/{region}/{each}", deployments.get(each)
+            if self._described.get(name, _UNKNOWN) is not found or len(self._profiles) > REMEMBERED:
+                self._profiles = {key: kept for key, kept in self._profiles.items() if key[2] != each}
+                if len(self._profiles) > REMEMBERED:
+                    self._profiles, self._described = {}, {}
+                self._described[name] = found
+
+    def _profile(self, project: str, region: str, key: _Key) -> _Profile:
+        full = (project, region, *key)
+        found = self._profiles.get(full)
+        if found is None:
+            labels = _labels(project, region, key, self._described.get(f"{project}/{region}/{key[0]}"))
+            chosen = [at for at, rule in enumerate(self._rules) if all(each.matches(labels) for each in rule.cheap)]
+            armed: dict[int, list[int]] = {}
+            for at in chosen:
+                for number in self._rules[at].patterns:
+                    armed.setdefault(number, []).append(at)
+            taking = tuple(at for at in chosen if not self._rules[at].patterns)
+            found = self._profiles[full] = _Profile(
+                labels=labels,
+                taking=taking,
+                floor=min((self._rules[at].spec.slower_than for at in taking), default=0),
+                armed={number: tuple(rules) for number, rules in armed.items()},
+            )
+        return found
+
+    def _candidates(
+        self, records: Sequence[LogRecord], keys: list[_Key], profiles: Mapping[_Key, _Profile]
+    ) -> Iterator[_Candidate]:
+        """Record and rule, for all that labels and patterns decide; in the order of the records."""
+        found = _taken(records, keys, profiles)
+        if self.patterns and any(profile.armed for profile in profiles.values()):
+            for at, number in self.scanner.scan(list(map(_message_of, records))):
+                rules = profiles[keys[at]].armed.get(number)
+                if rules:
+                    found.setdefault(at, set()).update(rules)
+        for at in sorted(found):
+            for rule in sorted(found[at]):
+                yield at, rule
+
+    def _hits(
+        self,
+        records: Sequence[LogRecord],
+        candidates: Iterable[_Candidate],
+        keys: list[_Key],
+        profiles: Mapping[_Key, _Profile],
+    ) -> list[Hit]:
+        groups: dict[tuple[Any, ...], list[Hit]] = {}
+        for at, number in candidates:
+            rule, record = self._rules[number], records[at]
+            labels = profiles[keys[at]].labels
+            if not self._admits(rule, record, labels):
+                continue
+            hit = self._hit(rule.spec, record, labels, self._whole(records, at))
+            groups.setdefault((number, hit.template, hit.deployment_id, *hit.labels.values()), []).append(hit)
+        return [each for group in groups.values() for each in _coalesced(group)]
+
+    def _admits(self, rule: _Rule, record: LogRecord, labels: Mapping[str, str]) -> bool:
+        """What only the record itself can decide."""
+        spec = rule.spec
+        if spec.slower_than and record.latency <= spec.slower_than:
+            return False
+        if rule.costly:
+            more = {**labels, **_costly(record, rule.costly)}
+            if not all(each.matches(more) for each in rule.costly):
+                return False
+        return not any(unwanted(record.message) for unwanted in spec.exclude)
+
+    def _whole(self, records: Sequence[LogRecord], at: int) -> str:
+        """The message with the stack trace that follows it, where an application wrote it line by line."""
+        record = records[at]
+        following = [each for each in records[at + 1 : at + MAX_JOINED] if each[:2] == record[:2]]
+        if not following or not is_continuation(following[0].message):
+            return record.message
+        lines = [Line(each.at, each.application, each.level, each.message) for each in (record, *following)]
+        return joined(lines)[0].message
+
+    def _hit(self, spec: LogSpec, record: LogRecord, labels: Mapping[str, str], message: str) -> Hit:
+        shown = self._shown(message)
+        kept = dict(labels)
+        if record.type == HTTP_REQUEST or record.status:
+            kept |= {"path": self._clean(record.path, LABEL), "latency": str(record.latency)}
+        for name in spec.by:
+            if name not in kept:
+                kept[name] = self._clean(_field(record, name), LABEL)
+        return Hit(
+            rule=spec.name,
+            deployment_id=record.deployment_id,
+            application=record.application,
+            at=record.at,
+            last=record.at,
+            level=record.level,
+            message=shown,
+            template=self._template(shown),
+            labels={name: value for name, value in kept.items() if value},
+            key=f"{record.at:x}.{record.key:x}",
+        )
+
+
+_UNKNOWN = object()
+_key_of: Callable[[LogRecord], _Key] = itemgetter(0, 1, 2, 3, 4, 7, 9)
+"""What a label can decide: Deployment, application, type, severity, level, method, status."""
+_time_of: Callable[[LogRecord], int] = itemgetter(5)
+_message_of: Callable[[LogRecord], str] = itemgetter(6)
+
+
+def _taken(
+    records: Sequence[LogRecord], keys: Sequence[_Key], profiles: Mapping[_Key, _Profile]
+) -> dict[int, set[int]]:
+    """By record the rules for which its labels, and how long it took, are enough."""
+    floors = {key: profile.floor for key, profile in profiles.items() if profile.taking}
+    if not floors:
+        return {}
+    return {
+        at: set(profiles[key].taking) for at, key in enumerate(keys) if key in floors and records[at][10] >= floors[key]
+    }
+
+
+def _compiled(spec: LogSpec, numbers: Mapping[str, int]) -> _Rule:
+    costly = tuple(each for each in spec.matchers if each.name in COSTLY or each.name.startswith(DETAILS))
+    return _Rule(
+        spec=spec,
+        cheap=tuple(each for each in spec.matchers if each not in costly),
+        costly=costly,
+        patterns=frozenset(numbers[each] for each in spec.pattern),
+    )
+
+
+def _labels(project: str, region: str, key: _Key, deployment: Deployment | None) -> dict[str, str]:
+    """The labels that one combination of values stands for."""
+    deployment_id, application, kind, severity, level, method, status = key
+    found = {
+        "project": project,
+        "region": region,
+        "deployment": deployment.name if deployment else deployment_id,
+        "deployment_id": deployment_id,
+        "application": application,
+        "log_type": kind,
+        "severity": severity,
+        "level": level,
+        "method": method,
+        "status": str(status) if status else "",
+    }
+    if deployment is None:
+        return found
+    kinds = {each.name: each.kind for each in deployment.applications}
+    return {
+        **found,
+        "type": deployment.type,
+        "connector": deployment.connector,
+        "connector_version": str(deployment.connector_version),
+        "build": deployment.build,
+        "application_kind": kinds.get(application, ""),
+    }
+
+
+def _costly(record: LogRecord, matchers: Iterable[Matcher]) -> dict[str, str]:
+    return {each.name: _field(record, each.name) for each in matchers}
+
+
+def _field(record: LogRecord, name: str) -> str:
+    """The value of a label that only the record has; empty for one that it has not."""
+    if name == "path":
+        return record.path
+    if name == "message":
+        return record.message
+    if name == "latency":
+        return str(record.latency)
+    if not name.startswith(DETAILS) or not record.details:
+        return ""
+    found: Any = msgspec.json.decode(record.details)
+    for part in name.removeprefix(DETAILS).split("."):
+        found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        return found
+    return "" if found is None else msgspec.json.encode(found).decode()
+
+
+def _coalesced(group: list[Hit]) -> Iterator[Hit]:
+    """The hits one by one while they are few; beyond that one for all the others of a minute, with their number.
+
+    Not one for them all: a page may bring hours of records, and how close together they are is what rules ask for.
+    """
+    yield from group[:SINGLES]
+    rest = sorted(group[SINGLES:], key=lambda each: each.at)
+    for _, found in groupby(rest, key=lambda each: each.at // MINUTE):
+        part = list(found)
+        digest = hashlib.sha256("\n".join(sorted(each.key for each in part)).encode()).hexdigest()[:24]
+        yield replace(part[-1], at=part[0].at, count=len(part), key=digest)
+
+
+def _tallies(project: str, counts: Mapping[tuple[_Key, int], int]) -> dict[Place, Tally]:
+    found: dict[Place, Tally] = {}
+    for (key, minute), count in counts.items():
+        deployment_id, application, kind, _, level, _, status = key
+        tally = found.setdefault(Place(project, deployment_id, application, minute), Tally())
+        tally.records += count
+        if level in ERRORS:
+            tally.errors += count
+        if kind == HTTP_REQUEST:
+            tally.http += count
+            tally.http_5xx += count if status >= _SERVER_ERROR else 0
+            tally.http_4xx += count if _CLIENT_ERROR <= status < _SERVER_ERROR else 0
+    return found
