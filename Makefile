@@ -8,13 +8,14 @@ UV := $(BUILD)/uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
 PEERS := $(BUILD)/peers/.ready
+FUZZ_INPUTS ?= 1000000
 TIERS := unit contract integration acceptance
 
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check peers bench soak format lock clean $(TIERS)
+.PHONY: help demo test check peers bench soak fuzz format lock clean $(TIERS)
 
 help:  ## what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -45,6 +46,9 @@ bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 
 soak: $(READY)  ## a hundred deaths by SIGKILL under a stream of transitions
 	@KILLS=100 $(BIN)/pytest -q tests/acceptance/test_kills.py
+
+fuzz: $(READY)  ## a million broken inputs for the parsers of logs (FUZZ_INPUTS=20000 for fewer)
+	@$(BIN)/python -m tests.fuzz.run $(FUZZ_INPUTS)
 
 format: $(READY)  ## format and mend what can be mended
 	@$(BIN)/ruff format -q .

@@ -5,6 +5,7 @@ import random  # noqa: TID251  seeded
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -12,11 +13,12 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from tests.acceptance.otlp_sender import Sender
 from tests.acceptance.process import Daemon, Setting, free_port
 from watcher.simulator import Simulator, serve
+from watcher.simulator.logbook import Record
 
 SEED = 20261124
 KEY = "canary-key-of-the-sender"
-DEATHS = 12
-BATCHES = 120
+DEATHS = 8
+BATCHES = 90
 BATCH = 60
 EVERY = 20
 """One record in so many is an error of its own."""
@@ -82,6 +84,60 @@ async def test_kill_9_during_ingest_loses_no_hit_and_doubles_none(tmp_path: Path
     assert sender.refused > 0
 
 
+async def test_kill_9_while_logs_are_polled_loses_no_hit_and_doubles_none(tmp_path: Path) -> None:
+    """Records come twice, late and page by page; the process dies between any two pages."""
+    chance = random.Random(SEED)
+    async with serve() as simulator:
+        (made,) = simulator.create("shop", key="payment", applications=[{"id": "a", "applicationName": "processor"}])
+        count = simulator.logbook.append(made["id"], "processor", list(_records(simulator.clock.now())))
+        async with Daemon(setting(simulator, tmp_path, free_port(), source="poll").write()) as daemon:
+            await daemon.start()
+            for _ in range(DEATHS):
+                await _pages(simulator, chance.randrange(1, 12))
+                await daemon.kill()
+                await daemon.start()
+            await _read_to_the_end(simulator)
+            assert await daemon.stop() == 0
+    hits, records, errors = stored(tmp_path)
+    expected = {f"error number {number} of this run" for number in range(BATCHES * BATCH // EVERY)}
+    assert set(hits) <= expected  # those of one minute that a page brings together are one hit with their number
+    assert hits.total() == len(expected)
+    assert (records, errors) == (count, len(expected))
+
+
+def _records(now: int) -> Iterator[Record]:
+    """What was written within the last minutes, so that it is news: a line every 20 ms."""
+    total = BATCHES * BATCH
+    for number in range(total):
+        is_error = number % EVERY == 0
+        text = f"error number {number // EVERY} of this run" if is_error else f"order {number} exported"
+        severity = "ERROR" if is_error else "DEFAULT"
+        yield Record(
+            timestamp=now - 20 * (total - number), type="APPLICATION_TEXT", details={"message": text}, severity=severity
+        )
+
+
+def _asked(simulator: Simulator) -> int:
+    return sum(each.path.endswith("/logs") for each in simulator.journal.entries)
+
+
+async def _pages(simulator: Simulator, more: int) -> None:
+    """Wait for so many more pages to be asked for."""
+    wanted = _asked(simulator) + more
+    await simulator.journal.wait(lambda _: _asked(simulator) >= wanted, 60)
+
+
+async def _read_to_the_end(simulator: Simulator) -> None:
+    """Wait until a walk begins after others were asked for: what came before it is committed."""
+    begun = _asked(simulator)
+
+    def again(_: object) -> bool:
+        found = [each for each in simulator.journal.entries if each.path.endswith("/logs")][begun:]
+        return len(found) > 1 and "pageToken" not in found[-1].query
+
+    await simulator.journal.wait(again, 90)
+
+
 def _requests(deployment_id: str) -> list[bytes]:
     return [_request(deployment_id, batch) for batch in range(BATCHES)]
 
@@ -104,4 +160,5 @@ def _request(deployment_id: str, batch: int) -> bytes:
         }
         for name, value in fields.items():
             record.attributes.add(key=name).value.string_value = value
-    return request.SerializeToString()
+    body: bytes = request.SerializeToString()
+    return body

@@ -8,18 +8,14 @@ process, which other programs on the machine hardly change.
 
 import argparse
 import asyncio
-import gzip
 import json
 import logging
-import os
 import re
 import sqlite3
 import statistics
-import struct
 import sys
 import tempfile
 import time  # timing is what this file is for
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -32,16 +28,13 @@ from tests.bench.corpus import (
     PROJECT,
     RATED,
     REGION,
-    Fields,
     cores,
-    corpus,
     describe_load,
     directory,
-    kinds,
-    lines,
     pinned,
     rules,
 )
+from tests.bench.requests import MOULDS, RECORDS, moulds
 from tests.world import encode, flat_route
 from watcher import scan
 from watcher.app import SystemClock, system_env
@@ -54,70 +47,14 @@ from watcher.pipeline.loop import Loop
 from watcher.ports import Pushed
 from watcher.redact import Redactor
 from watcher.rules import LogMatcher, log_specs, pattern_table
-from watcher.simulator.otlp import Sent, encoded
-from watcher.simulator.otlp import request as request_of
 from watcher.store import open_store
 from watcher.web import otlp as listener
 from watcher.web.otlp_answer import PROTOBUF_TYPE
 
 HEADER, KEY = "x-connect-watcher-key", "a key of a benchmark, which is no secret"
-RECORDS, SHARE = 1_000, 0.019
-"""Records of a request, and how many of them a pattern matches."""
-PATTERNS = 20
-"""Requests that are made of records; the others are these with other times and ids."""
 CONNECTIONS = 8
 REPEATS = 5
 MEBIBYTE = 2**20
-_FRESH = "@" * 8
-_IDS = re.compile(r"[0-9a-f]{8}(?=-[0-9a-f]{4}-)")
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-# ── requests ─────────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True)
-class Mould:
-    """A request whose times, at `places`, and whose ids within errors are filled in for each one that is cast."""
-
-    body: bytes
-    places: Sequence[int]
-    offsets: Sequence[int]
-    hits: int
-
-    def cast(self, number: int, at: int) -> bytes:
-        """Request `number`, written at that time and packed, as no other is."""
-        made = bytearray(self.body.replace(_FRESH.encode(), f"{number:08x}".encode()))
-        for place, offset in zip(self.places, self.offsets, strict=True):
-            struct.pack_into("<Q", made, place, (at + offset) * 1_000_000)
-        return gzip.compress(made, compresslevel=6, mtime=0)
-
-
-def moulds() -> list[Mould]:
-    """Requests as Connect's might be: fields as attributes, details a map, the body the message."""
-    made = corpus(PATTERNS * RECORDS, SHARE)
-    return [mould(made[at : at + RECORDS]) for at in range(0, len(made), RECORDS)]
-
-
-def mould(records: Sequence[Fields]) -> Mould:
-    wanted = [re.compile(each.pattern) for each in kinds(RATED)]
-    hits, sent = 0, []
-    for at, (record, text) in enumerate(zip(records, lines(records), strict=True)):
-        found = sum(each.search(text) is not None for each in wanted)
-        hits += found
-        if found:
-            record["details"]["message"] = _IDS.sub(_FRESH, text)
-        sent.append(Sent(at=at + 1, arrival=at + 1, fields=record))
-    body, _ = encoded(request_of(sent, "attributes", {}), "protobuf", "none")
-    places, offsets, begin = [], [], 0
-    for at in range(len(records)):
-        stamp = struct.pack("<Q", (at + 1) * 1_000_000)
-        for _ in ("written", "received"):
-            begin = body.index(stamp, begin)
-            places.append(begin)
-            offsets.append(at)
-            begin += len(stamp)
-    return Mould(body, places, offsets, hits)
 
 
 # ── the process that sends ───────────────────────────────────────────────────
@@ -136,8 +73,8 @@ async def load(count: int) -> None:
     """Make requests, then send those that are asked for on standard input, and say on standard output how it went."""
     made = moulds()
     begin = SystemClock().now() - 60_000
-    bodies = [made[each % PATTERNS].cast(each, begin + 7 * each) for each in range(count)]
-    hits = [made[each % PATTERNS].hits for each in range(count)]
+    bodies = [made[each % MOULDS].cast(each, begin + 7 * each) for each in range(count)]
+    hits = [made[each % MOULDS].hits for each in range(count)]
     say({"bytes": statistics.mean(map(len, bodies)), "plain": statistics.mean(len(each.body) for each in made)})
     async for line in heard():
         url, first, last = line["url"], line["first"], line["last"]
@@ -282,9 +219,9 @@ class Other:
 
     @property
     def cpu(self) -> float:
-        """Seconds of the processor that it has taken."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        """Seconds of the processor that its threads have taken; all of them live as long as it does."""
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 @asynccontextmanager
@@ -392,11 +329,8 @@ def check(database: Path, sent: Series) -> None:
     """Say whether what is in the database is what was sent."""
     connection = sqlite3.connect(database)
     records = connection.execute("SELECT SUM(records) FROM tallies").fetchone()[0]
-    hits, rules_ = 0, Counter[str]()
-    for (body,) in connection.execute("SELECT body FROM events WHERE type = 'hit'"):
-        hit = json.loads(body)["hit"]
-        hits += hit.get("count", 1)
-        rules_[hit["rule"]] += 1
+    found = connection.execute("SELECT body FROM events WHERE type = 'hit'")
+    hits = sum(json.loads(body)["hit"].get("count", 1) for (body,) in found)
     connection.close()
     same = "as sent" if (records, hits) == (sent.records, sent.hits) else "NOT AS SENT"
     print(f"in the database: {records:,} of {sent.records:,} records, {hits:,} of {sent.hits:,} hits: {same}")

@@ -7,6 +7,7 @@ of the processor, which other programs on the machine hardly change.
 
 import argparse
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -54,8 +55,8 @@ def medians(turns: Mapping[str, Turn], repeats: int) -> dict[str, float]:
 
 def busy() -> float:
     """Seconds of the processor so far, those of programs that were started among them."""
-    used = os.times()
-    return time.process_time() + used.children_user + used.children_system
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + used.ru_utime + used.ru_stime
 
 
 def ours(patterns: Sequence[str], texts: Sequence[str]) -> dict[str, Turn]:

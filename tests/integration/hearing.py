@@ -75,8 +75,9 @@ class Play:
     daemon: app.Daemon
 
     def __post_init__(self) -> None:
-        rounds = [*self.daemon.observers, *(self.daemon.logs.collectors if self.daemon.logs else ())]
-        self._due: dict[Observer[Any] | Collector, int] = dict.fromkeys(rounds, self.clock.at)
+        collectors = self.daemon.logs.collectors if self.daemon.logs else ()
+        rounds: list[Observer[Any] | Collector] = [*self.daemon.observers, *collectors]
+        self._due = dict.fromkeys(rounds, self.clock.at)
 
     async def look(self) -> None:
         """Poll every source whose time has come, and tell whatever follows from it."""

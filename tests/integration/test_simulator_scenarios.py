@@ -150,7 +150,7 @@ async def test_what_is_expected_has_a_cause_at_its_moment(name: str) -> None:
     assert [one.alert for one in scenario.expect if one.at == 0].count("NowWatching") == 1
     for expected in sorted(scenario.expect, key=lambda one: one.at):
         simulator.advance(expected.at - simulator.timeline.elapsed())
-        if expected.alert != "NowWatching":
+        if expected.alert != "NowWatching" and not expected.logs:  # what logs say is not how anything is
             causes = CAUSES[expected.alert, expected.state].split("|")
             assert any(look in causes for look in looks(simulator, expected)), expected
     assert simulator.player.failures == []
@@ -207,13 +207,13 @@ def errors(simulator: Simulator, key: str, first: int) -> list[str]:
 async def test_after_a_deploy_an_error_appears_that_was_never_there() -> None:
     simulator = Simulator(scenario=load_scenario("new-error-after-deploy"), speed=0, clock=LeapingClock())
     simulator.player.set_stage()
-    simulator.advance(40 * 60_000)
+    simulator.advance(121 * 60_000)
     kinds = Counter(errors(simulator, "tax", 0))
-    assert kinds["Tax"] == 44
-    assert sum(kinds.values()) == 44 + 120
+    assert kinds["Tax"] == 22
+    assert sum(kinds.values()) == 22 + 120
     assert len(kinds) == 6
-    later = Counter(errors(simulator, "tax", 14 * 60_000))
-    assert (later["Tax"], later.keys()) == (44, kinds.keys())
+    later = Counter(errors(simulator, "tax", 95 * 60_000))
+    assert (later["Tax"], later.keys()) == (22, kinds.keys())
     assert simulator.world.by_key("demo-shop", "tax").status == "Deployed"
 
 
