@@ -45,7 +45,7 @@ def test_a_request() -> None:
     found = line(type="HTTP_REQUEST", severity="ERROR", details=details)
     assert (found.method, found.path, found.status, found.latency) == ("POST", "/orders/5", 502, 124)
     assert found.level == "ERROR"
-    assert json.loads(found.message) == json.loads(found.details) == details
+    assert json.loads(found.message) == json.loads(bytes(found.details)) == details
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
     project, deployment_id, _ = origin
     found: list[LogRecord] = []
     seconds: dict[str, Millis] = {}
-    kinds: dict[tuple[str | None, str | None, str | None], tuple[str, str, str, int]] = {}
+    kinds: dict[tuple[str | None, str | None, str | None], tuple[str, str, str, str, int]] = {}
     requests: dict[tuple[Any, Any, Any], tuple[str, str, int]] = {}
     for wire in wires:
         moment = wire.timestamp
@@ -132,23 +132,24 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
             continue
         kind = wire.type, wire.application_name, wire.severity
         try:
-            name, application, severity, seed = kinds[kind]
+            name, application, severity, level, seed = kinds[kind]
         except KeyError:
-            name, application, severity, seed = kinds[kind] = _kind(kind, origin)
-        raw = bytes(wire.details)
+            name, application, severity, level, seed = kinds[kind] = _kind(kind, origin)
+        raw = wire.details
         try:
             details = _details(raw)
         except NOT_READABLE:
-            details = _odd_details(raw)
+            details = _odd_details(bytes(raw))
         message = details.message
         if message.__class__ is not str or not message:
-            message = _message(details, raw) if details.request_url is None else raw.decode(errors="replace")
-        value = details.severity
-        if value is None:
-            value = details.level
-        if value is not None and value.__class__ not in _VALUES:
-            value = None
-        level = effective(severity, value, message)
+            message = _message(details, bytes(raw)) if details.request_url is None else str(raw, "utf-8", "replace")
+        if not level:
+            value = details.severity
+            if value is None:
+                value = details.level
+            if value is not None and value.__class__ not in _VALUES:
+                value = None
+            level = effective(severity, value, message)
         key = crc32(raw, seed)
         kept = b"" if name == TEXT else raw
         if details.request_url is details.request_method is None:
@@ -169,11 +170,12 @@ _VALUES = frozenset({str, int, float})
 _HASHABLE = frozenset({str, int, type(None)})
 
 
-def _kind(kind: tuple[str | None, str | None, str | None], origin: Origin) -> tuple[str, str, str, int]:
-    """Type, application and severity as they are kept, and where the checksum of such records begins."""
+def _kind(kind: tuple[str | None, str | None, str | None], origin: Origin) -> tuple[str, str, str, str, int]:
+    """Type, application and severity as they are kept, the level where the severity says it, and where the checksum begins."""
     name, application, severity = (word(each, 64 if at != 1 else 256) for at, each in enumerate(kind))
     application = application or origin.application
-    return name, application, severity, crc32(repr((name, application, severity)).encode())
+    level = "" if severity in {"", "DEFAULT"} else effective(severity, None, "")
+    return name, application, severity, level, crc32(repr((name, application, severity)).encode())
 
 
 # ── times ────────────────────────────────────────────────────────────────────

@@ -44,7 +44,8 @@ class Recent:
                 if not missing:
                     break
         for record in reversed(chosen):
-            self._ring((project, record[0], record[1])).append(record)
+            # without its details, which may be a part of a whole page
+            self._ring((project, record[0], record[1])).append(record._replace(details=b""))
 
     def lines(self, project: str, deployment_id: str, *, since: Millis = 0) -> list[Line]:
         """What the applications of a Deployment wrote last, oldest first."""

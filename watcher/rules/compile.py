@@ -82,6 +82,7 @@ def compile_log(text: RuleText, log: LogText, *, template_failed: Callable[[str]
         slower_than=log.slower_than,
         count=log.count,
         within=log.within,
+        novel=log.new,
         learn=log.learn,
         lengths={name: length for name, length in lengths.items() if length},
     )

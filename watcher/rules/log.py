@@ -23,7 +23,8 @@ TOPIC = "log"
 class LogSpec:
     """A rule on logs. `matchers` select by label, `pattern` (any of them) and not `exclude` by what the message says.
 
-    `by` names the labels that make one group; `slower_than` selects requests that took longer, 0 all.
+    `by` names the labels that make one group; `slower_than` selects requests that took longer, 0 all. `novel` says that
+    it asks what kind of message a record has.
     """
 
     name: str
@@ -36,6 +37,7 @@ class LogSpec:
     slower_than: Millis = 0
     count: int = 1
     within: Millis = 0
+    novel: bool = False
     learn: Millis = 0
     lengths: Mapping[str, Millis] = field(default_factory=dict)
 

@@ -43,12 +43,16 @@ _Candidate: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """A rule as matching needs it: what is cheap, what is costly, and which patterns it looks for."""
+    """A rule as matching needs it: what is cheap, what is costly, which patterns it looks for.
+
+    `own` are labels of its groups that only a record has.
+    """
 
     spec: LogSpec
     cheap: tuple[Matcher, ...]
     costly: tuple[Matcher, ...]
     patterns: frozenset[int]
+    own: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class LogMatcher:
         self._profiles: dict[_Key, _Profile] = {}
         self._described: dict[str, Deployment | None] = {}
         self._clean = clean
+        self._chosen = _Memo(self._choose)
         self._shown = _Memo(lambda message: clean(message, SHOWN))
         self._template = _Memo(lambda message: template_id(template(message)))
 
@@ -128,19 +133,21 @@ class LogMatcher:
         found = self._profiles.get(full)
         if found is None:
             labels = _labels(project, region, key, self._described.get(f"{project}/{region}/{key[0]}"))
-            chosen = [at for at, rule in enumerate(self._rules) if all(each.matches(labels) for each in rule.cheap)]
-            armed: dict[int, list[int]] = {}
-            for at in chosen:
-                for number in self._rules[at].patterns:
-                    armed.setdefault(number, []).append(at)
-            taking = tuple(at for at in chosen if not self._rules[at].patterns)
-            found = self._profiles[full] = _Profile(
-                labels=labels,
-                taking=taking,
-                floor=min((self._rules[at].spec.slower_than for at in taking), default=0),
-                armed={number: tuple(rules) for number, rules in armed.items()},
+            chosen = tuple(
+                at for at, rule in enumerate(self._rules) if all(each.matches(labels) for each in rule.cheap)
             )
+            taking, floor, armed = self._chosen(chosen)
+            found = self._profiles[full] = _Profile(labels=labels, taking=taking, floor=floor, armed=armed)
         return found
+
+    def _choose(self, chosen: tuple[int, ...]) -> tuple[tuple[int, ...], int, dict[int, tuple[int, ...]]]:
+        """Of these rules those without patterns, the least latency that they ask for, and the others by pattern."""
+        armed: dict[int, tuple[int, ...]] = {}
+        for at in chosen:
+            for number in self._rules[at].patterns:
+                armed[number] = (*armed.get(number, ()), at)
+        taking = tuple(at for at in chosen if not self._rules[at].patterns)
+        return taking, min((self._rules[at].spec.slower_than for at in taking), default=0), armed
 
     def _candidates(
         self, records: Sequence[LogRecord], keys: list[_Key], profiles: Mapping[_Key, _Profile]
@@ -163,15 +170,35 @@ class LogMatcher:
         keys: list[_Key],
         profiles: Mapping[_Key, _Profile],
     ) -> list[Hit]:
-        groups: dict[tuple[Any, ...], list[Hit]] = {}
+        """Grouped before anything is redacted: of a storm only what is kept costs more than being counted."""
+        groups: dict[tuple[Any, ...], list[int]] = {}
         for at, number in candidates:
-            rule, record = self._rules[number], records[at]
-            labels = profiles[keys[at]].labels
-            if not self._admits(rule, record, labels):
-                continue
-            hit = self._hit(rule.spec, record, labels, self._whole(records, at))
-            groups.setdefault((number, hit.template, hit.deployment_id, *hit.labels.values()), []).append(hit)
-        return [each for group in groups.values() for each in _coalesced(group)]
+            rule = self._rules[number]
+            if self._admits(rule, records[at], profiles[keys[at]].labels):
+                own = tuple(_field(records[at], name) for name in rule.own)
+                kind = self._template(self._whole(records, at)) if rule.spec.novel else ""
+                groups.setdefault((number, keys[at], kind, own), []).append(at)
+        return [
+            hit
+            for (number, key, kind, _), members in groups.items()
+            for hit in self._kept(self._rules[number].spec, profiles[key].labels, kind, records, members)
+        ]
+
+    def _kept(
+        self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], members: list[int]
+    ) -> Iterator[Hit]:
+        """The hits of a group one by one while they are few; beyond that one for all others of a minute, with their number.
+
+        Not one for them all: a page may bring hours of records, and how close together they are is what rules ask for.
+        """
+        for at in members[:SINGLES]:
+            yield self._hit(spec, labels, kind, records, at)
+        rest = sorted(members[SINGLES:], key=lambda at: records[at].at)
+        for _, found in groupby(rest, key=lambda at: records[at].at // MINUTE):
+            part = list(found)
+            digest = hashlib.sha256("\n".join(sorted(_hit_key(records[at]) for at in part)).encode()).hexdigest()[:24]
+            newest = self._hit(spec, labels, kind, records, part[-1])
+            yield replace(newest, at=records[part[0]].at, count=len(part), key=digest)
 
     def _admits(self, rule: _Rule, record: LogRecord, labels: Mapping[str, str]) -> bool:
         """What only the record itself can decide."""
@@ -193,8 +220,10 @@ class LogMatcher:
         lines = [Line(each.at, each.application, each.level, each.message) for each in (record, *following)]
         return joined(lines)[0].message
 
-    def _hit(self, spec: LogSpec, record: LogRecord, labels: Mapping[str, str], message: str) -> Hit:
-        shown = self._shown(message)
+    def _hit(
+        self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], at: int
+    ) -> Hit:
+        record = records[at]
         kept = dict(labels)
         if record.type == HTTP_REQUEST or record.status:
             kept |= {"path": self._clean(record.path, LABEL), "latency": str(record.latency)}
@@ -208,10 +237,10 @@ class LogMatcher:
             at=record.at,
             last=record.at,
             level=record.level,
-            message=shown,
-            template=self._template(shown),
+            message=self._shown(self._whole(records, at)),
+            template=kind,
             labels={name: value for name, value in kept.items() if value},
-            key=f"{record.at:x}.{record.key:x}",
+            key=_hit_key(record),
         )
 
 
@@ -241,6 +270,7 @@ def _compiled(spec: LogSpec, numbers: Mapping[str, int]) -> _Rule:
         cheap=tuple(each for each in spec.matchers if each not in costly),
         costly=costly,
         patterns=frozenset(numbers[each] for each in spec.pattern),
+        own=tuple(each for each in spec.by if each in COSTLY or each.startswith(DETAILS)),
     )
 
 
@@ -278,33 +308,27 @@ def _costly(record: LogRecord, matchers: Iterable[Matcher]) -> dict[str, str]:
 
 def _field(record: LogRecord, name: str) -> str:
     """The value of a label that only the record has; empty for one that it has not."""
-    if name == "path":
-        return record.path
-    if name == "message":
-        return record.message
-    if name == "latency":
-        return str(record.latency)
+    if name in COSTLY:
+        return str(getattr(record, name))
     if not name.startswith(DETAILS) or not record.details:
         return ""
-    found: Any = msgspec.json.decode(record.details)
-    for part in name.removeprefix(DETAILS).split("."):
+    return _detail(record.details, name.removeprefix(DETAILS).split("."))
+
+
+def _detail(details: Any, path: Iterable[str]) -> str:
+    try:
+        found: Any = msgspec.json.decode(details)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ""
+    for part in path:
         found = found.get(part) if isinstance(found, dict) else None
     if isinstance(found, str):
         return found
     return "" if found is None else msgspec.json.encode(found).decode()
 
 
-def _coalesced(group: list[Hit]) -> Iterator[Hit]:
-    """The hits one by one while they are few; beyond that one for all the others of a minute, with their number.
-
-    Not one for them all: a page may bring hours of records, and how close together they are is what rules ask for.
-    """
-    yield from group[:SINGLES]
-    rest = sorted(group[SINGLES:], key=lambda each: each.at)
-    for _, found in groupby(rest, key=lambda each: each.at // MINUTE):
-        part = list(found)
-        digest = hashlib.sha256("\n".join(sorted(each.key for each in part)).encode()).hexdigest()[:24]
-        yield replace(part[-1], at=part[0].at, count=len(part), key=digest)
+def _hit_key(record: LogRecord) -> str:
+    return f"{record.at:x}.{record.key:x}"
 
 
 def _tallies(project: str, counts: Mapping[tuple[_Key, int], int]) -> dict[Place, Tally]:
