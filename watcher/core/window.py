@@ -6,6 +6,8 @@ Times are the records' own, so that neither the order in which they arrive nor h
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from watcher.core.duration import Millis
@@ -14,11 +16,16 @@ LATE: Millis = 3_600_000
 """How much older than the newest record one may be and still be counted for certain, beyond the window itself."""
 SPARE = 200
 """Entries that are kept however old they are: pages may be read from the newest to the oldest."""
+DENSE = 4_000
+"""Entries from which on neighbours are merged: where there are so many, the finest times do not matter …"""
+FINE = 500
+"""… and a window in so many parts is fine enough."""
 PARTS = 60
 """Into how many moments a hit of many records is taken apart."""
 
 Moment = tuple[Millis, int]
 """When, and how many records."""
+_count = itemgetter(1)
 
 
 class Reached(NamedTuple):
@@ -41,6 +48,8 @@ class Window:
         oldest = self.times[-1][0] - within - LATE
         if len(self.times) > SPARE and self.times[0][0] < oldest:
             self.times = [each for each in self.times if each[0] >= oldest]
+        if len(self.times) > DENSE:
+            self.times = _merged(self.times, max(within // FINE, 1))[-DENSE // 2 :]
 
 
 def spread(first: Millis, last: Millis, count: int) -> list[Moment]:
@@ -59,18 +68,29 @@ def reached(times: Sequence[Moment], count: int, within: Millis, *, at: Millis) 
 
     Where they were so many without this record, that has been said when the others came. `times` are in order.
     """
-    near = times[bisect_left(times, (at - within,)) : bisect_right(times, (at + within + 1,))]
-    found: Reached | None = None
-    for first, last, total in _spans(near, count):
-        if total >= count and last - first <= within and first <= at <= last:
-            found = Reached(
-                first + within, max(_between(near, last - within, last), _between(near, first, first + within))
-            )
-    return found
+    here = bisect_left(times, (at,))
+    begin = max(bisect_left(times, (at - within,)), here - count)
+    end = min(bisect_right(times, (at + within + 1,)), bisect_right(times, (at + 1,)) + count)
+    dense = [
+        (first, last)
+        for first, last, total in _spans(times[begin:end], count)
+        if total >= count and last - first <= within and first <= at <= last
+    ]
+    if not dense:
+        return None
+    first, last = dense[-1]
+    return Reached(first + within, max(_between(times, last - within, last), _between(times, first, first + within)))
 
 
 def _between(times: Sequence[Moment], first: Millis, last: Millis) -> int:
-    return sum(count for at, count in times if first <= at <= last)
+    return sum(map(_count, times[bisect_left(times, (first,)) : bisect_left(times, (last + 1,))]))
+
+
+def _merged(times: Iterable[Moment], cell: Millis) -> list[Moment]:
+    """The same records in moments that are at least about a cell apart."""
+    cells = groupby(times, key=lambda each: each[0] // cell)
+    parts = [list(found) for _, found in cells]
+    return [(part[-1][0], sum(map(_count, part))) for part in parts]
 
 
 def _spans(times: Sequence[Moment], count: int) -> Iterator[tuple[Millis, Millis, int]]:

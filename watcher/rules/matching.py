@@ -220,9 +220,7 @@ class LogMatcher:
         lines = [Line(each.at, each.application, each.level, each.message) for each in (record, *following)]
         return joined(lines)[0].message
 
-    def _hit(
-        self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], at: int
-    ) -> Hit:
+    def _hit(self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], at: int) -> Hit:
         record = records[at]
         kept = dict(labels)
         if record.type == HTTP_REQUEST or record.status:
