@@ -59,6 +59,12 @@ _ENDINGS = (
     *("sharedkey", "sessionid", *_HEADERS),
 )
 _WORDS = frozenset({"pass", "pw", "pwd", "sig", "signature", "otp", "pin", "jwt", "bearer"})
+_FRAGMENTS = (
+    *("pass", "secret", "token", "credential", "configuration", "key", "session", *_HEADERS),
+    *("pw", "sig", "otp", "pin", "jwt", "bearer"),
+)
+"""One of these is in every name that a secret has, once what separates its words is left out."""
+_SEPARATORS = {ord(each): None for each in "_-.0123456789"}
 _ABOUT = frozenset(
     {
         "error",
@@ -104,6 +110,11 @@ _SHAPE = re.compile(
     r"|npm_[A-Za-z0-9]{24,}|SG\.[A-Za-z0-9_-]{12,}\.[A-Za-z0-9_-]{12,}|sk-[A-Za-z0-9_-]{20,}"
     r")"
 )
+_BEGINNINGS = (
+    *("-----BEGIN", "eyJ", "xox", "xapp", "AKIA", "ASIA", "ABIA", "ACCA", "AIza", "ya29.", "GOCSPX-"),
+    *("gh", "github_pat_", "glpat-", "k_live_", "k_test_", "whsec_", "npm_", "SG.", "sk-"),
+)
+"""One of these is in every text that has such a shape: most have none, and need not be searched for any."""
 _SLASH = r"(?:\\{0,3}/|%2[Ff])"
 _HOOK = re.compile(
     rf"(?i)(hooks\.slack(?:-gov)?\.com{_SLASH}(?:services|workflows|triggers){_SLASH}"
@@ -140,14 +151,16 @@ def mask(text: str) -> str:
 
     Most of what passes here is a key, an id or a word: what cannot match for want of a character is not tried.
     """
-    text = _SHAPE.sub(MASK, text)
+    if any(each in text for each in _BEGINNINGS):
+        text = _SHAPE.sub(MASK, text)
     if "/" in text or "%" in text:
         text = _HOOK.sub(rf"\1{MASK}", text)
     if "@" in text:
         text = _USERINFO.sub(rf"\1{MASK}", text)
-    if any(mark in text for mark in ("=", ":", "%3", "<", "--")):
+    lowered = text.lower()
+    if any(each in lowered.translate(_SEPARATORS) for each in _FRAGMENTS):
         text = "".join(_without_pairs(text))
-    if " " in text or "\t" in text:
+    if "bearer" in lowered or "basic" in lowered:
         text = _SCHEME.sub(_scheme, text)
     return _EMAIL.sub(r"\1***@\2", text) if "@" in text else text
 

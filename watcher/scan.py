@@ -23,11 +23,10 @@ import re2
 
 from watcher.pattern import fullmatch
 
-hyperscan: Any
 try:
     import hyperscan
 except ImportError:  # an extra, and not for every platform
-    hyperscan = None
+    hyperscan = cast("Any", None)
 
 MAX_LINE = 16 * 1024
 """Characters of a line that are looked at; the rest of a longer one is as if it had not been written."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from watcher import redact
 from watcher.redact import LIMIT, MASK, Redactor, clean, is_secret_name, strip
 
 CORPUS = (
@@ -275,3 +276,60 @@ def test_time_grows_with_length_and_nothing_else(text: str) -> None:
 )
 def test_the_name_of_an_error_is_no_name_of_a_secret(text: str) -> None:
     assert clean(text) == text
+
+
+FRAGMENTS_OF_SECRETS = st.sampled_from(
+    [
+        *(
+            "password=",
+            "PASS_WORD: ",
+            '"apiKey": "',
+            "--client-secret ",
+            "<token>",
+            "x-api-key: ",
+            "db.pwd=",
+            "sess1on",
+            "session_id=",
+        ),
+        *(
+            "Authorization: Basic ",
+            "authorization=Bearer ",
+            "Cookie: a=b",
+            "github_pat_",
+            "ghp_",
+            "sk-",
+            "SG.",
+            "eyJhbGciOi",
+            "xoxb-1",
+        ),
+        *(
+            "hunter2hunter2",
+            "0123456789abcdef",
+            " ",
+            "\n",
+            "_",
+            "-",
+            ".",
+            '"',
+            "'",
+            "}",
+            "&",
+            ",",
+            "AKIA",
+            "npm_",
+            "whsec_",
+            "name",
+            "error",
+        ),
+    ]
+)
+
+
+@given(st.lists(st.one_of(FRAGMENTS_OF_SECRETS, st.text(max_size=8)), max_size=12).map("".join))
+def test_what_is_not_tried_would_not_have_masked_anything(text: str) -> None:
+    slow = redact._SHAPE.sub(redact.MASK, text)
+    slow = redact._HOOK.sub(rf"\1{redact.MASK}", slow)
+    slow = redact._USERINFO.sub(rf"\1{redact.MASK}", slow)
+    slow = "".join(redact._without_pairs(slow))
+    slow = redact._SCHEME.sub(redact._scheme, slow)
+    assert redact.mask(text) == redact._EMAIL.sub(r"\1***@\2", slow)

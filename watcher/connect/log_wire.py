@@ -5,13 +5,17 @@ and counted only where it is no object or says no time; one that cannot be read 
 """
 
 import re
-from binascii import crc32
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
+
+try:
+    from isal.isal_zlib import crc32
+except ImportError:  # an extra; the checksums are the same
+    from zlib import crc32
 
 from watcher.connect.wire import LINK, NOT_READABLE, looks_like, repaired, word
 from watcher.core.duration import Millis
@@ -125,8 +129,8 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
     for wire in wires:
         moment = wire.timestamp
         try:
-            at = seconds[moment[:20]] + int(moment[20:23]) if moment[23:] == "Z" else at_of(moment)
-        except (KeyError, ValueError):
+            at = seconds[moment[:20]] + _PARTS[moment[20:]]
+        except KeyError:
             at = _first_of_second(moment, seconds)
         if at < 0:
             continue
@@ -167,6 +171,8 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
 
 
 _VALUES = frozenset({str, int, float})
+_PARTS = {f"{part:03}Z": part for part in range(1000)}
+"""Milliseconds, as a time in UTC ends."""
 _HASHABLE = frozenset({str, int, type(None)})
 
 

@@ -201,7 +201,7 @@ class Ledger:
             return EventReason.NO_RULE
         if event.baseline:
             return EventReason.BASELINE
-        key = fingerprint(rule.condition(event, 0).labels)
+        key = self.logs.group(rule, event)
         counted, until = self.logs.count(rule, key, hit)
         if until is None:
             return EventReason.COUNTED

@@ -32,6 +32,7 @@ class LogMemory:
         self.memories: dict[str, Memory] = {}
         self.changed_runs: set[str] = set()
         self.changed_memories: set[str] = set()
+        self._groups: dict[tuple[tuple[str, str], ...], str] = {}
         self._windows: OrderedDict[tuple[str, str], Window] = OrderedDict()
         self._heard: dict[tuple[str, str, str], Millis] = {}
 
@@ -92,6 +93,17 @@ class LogMemory:
         """The histories of a project's Deployments, by id."""
         return {each.deployment_id: each for each in self.runs.values() if each.project == project}
 
+    def group(self, rule: CountRule, event: Event) -> str:
+        """The fingerprint of the group that an event's hit belongs to. There are few groups, and a hit may come often."""
+        labels = rule.condition(event, 0).labels
+        name = tuple(labels.items())
+        found = self._groups.get(name)
+        if found is None:
+            if len(self._groups) >= CAPACITY:
+                self._groups.clear()
+            found = self._groups[name] = fingerprint(labels)
+        return found
+
     def count(self, rule: CountRule, group: str, hit: Hit) -> tuple[int, Millis | None]:
         """Count a hit in; returns how many there are together, and until when that is enough (`None`: it is not)."""
         key = (rule.name, group)
@@ -110,7 +122,7 @@ class LogMemory:
     def recount(self, rule: CountRule, event: Event) -> None:
         """Count in a hit that was judged before the last restart."""
         if event.hit is not None and not event.baseline:
-            self.count(rule, fingerprint(rule.condition(event, 0).labels), event.hit)
+            self.count(rule, self.group(rule, event), event.hit)
 
     def meet(self, rule: NoveltyRule, event: Event, hit: Hit) -> Verdict:
         """Meet the kind of error that a hit is."""

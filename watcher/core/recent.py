@@ -4,7 +4,7 @@ Lines are raw here and as few as they are; whoever takes one out to keep or send
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -17,8 +17,11 @@ APPLICATIONS = 400
 LONGEST = 1_000
 """Characters of a line."""
 
-_Ring: TypeAlias = deque[LogRecord]
+_Kept: TypeAlias = tuple[Millis, str, str, str]
+_Ring: TypeAlias = deque[_Kept]
 _spot = itemgetter(0, 1)
+_kept_of: Callable[[LogRecord], _Kept] = itemgetter(5, 1, 4, 6)
+"""What a line is made of; the rest of a record may hold on to a whole page."""
 
 
 class Recent:
@@ -33,30 +36,29 @@ class Recent:
         """Remember the last records of each application. Walked backwards, so that most of a large batch is not touched."""
         room = dict.fromkeys(map(_spot, records), self._kept)
         missing = len(room)
-        chosen: list[LogRecord] = []
+        chosen: list[tuple[str, str, _Kept]] = []
         for record in reversed(records):
             spot = record[:2]
             left = room[spot]
             if left:
-                chosen.append(record)
+                chosen.append((*spot, _kept_of(record)))
                 room[spot] = left - 1
                 missing -= left == 1
                 if not missing:
                     break
-        for record in reversed(chosen):
-            # without its details, which may be a part of a whole page
-            self._ring((project, record[0], record[1])).append(record._replace(details=b""))
+        for deployment_id, application, kept in reversed(chosen):
+            self._ring((project, deployment_id, application)).append(kept)
 
     def lines(self, project: str, deployment_id: str, *, since: Millis = 0) -> list[Line]:
         """What the applications of a Deployment wrote last, oldest first."""
         found = (
-            record
+            Line(at, name, level, message[:LONGEST])
             for (home, deployment, _), ring in self._rings.items()
             if (home, deployment) == (project, deployment_id)
-            for record in ring
-            if record.at >= since
+            for at, name, level, message in ring
+            if at >= since
         )
-        return lines_of(found)
+        return sorted(found, key=_when)
 
     def _ring(self, key: tuple[str, str, str]) -> _Ring:
         ring = self._rings.get(key)
