@@ -158,7 +158,8 @@ def mask(text: str) -> str:
     if "@" in text:
         text = _USERINFO.sub(rf"\1{MASK}", text)
     lowered = text.lower()
-    if any(each in lowered.translate(_SEPARATORS) for each in _FRAGMENTS):
+    squeezed = lowered.translate(_SEPARATORS)
+    if any(each in squeezed for each in _FRAGMENTS):
         text = "".join(_without_pairs(text))
     if "bearer" in lowered or "basic" in lowered:
         text = _SCHEME.sub(_scheme, text)

@@ -7,7 +7,6 @@ ratios nearly do. mtail gets plain lines, so it is spared the JSON, the levels, 
 
 import argparse
 import asyncio
-import gc
 import os
 import re
 import shutil
@@ -42,6 +41,7 @@ from tests.bench.corpus import (
 from tests.fakes import fake_env
 from tests.world import flat_route
 from watcher import scan
+from watcher.app import settle_memory
 from watcher.connect import log_wire
 from watcher.core.dispatch import Dispatch, SinkRef
 from watcher.core.ledger import Ledger
@@ -191,7 +191,7 @@ def show(records: int, numbers: Sequence[int], slice_: int) -> None:
     """Print what `records` records cost with these numbers of rules."""
     with tempfile.TemporaryDirectory() as folder:
         bodies, few, mtail = prepared(records, slice_, Path(folder))
-        gc.collect()
+        settle_memory()
         with pinned():
             measured = interleaved({name: each.run for name, each in subjects(numbers).items()}, bodies, mtail)
     report(measured, records, slice_, found=mtail.found is not None)

@@ -37,7 +37,7 @@ from tests.bench.corpus import (
 from tests.bench.requests import MOULDS, RECORDS, moulds
 from tests.world import encode, flat_route
 from watcher import scan
-from watcher.app import SystemClock, system_env
+from watcher.app import SystemClock, settle_memory, system_env
 from watcher.core.dispatch import SinkRef
 from watcher.core.snapshot import Deployment
 from watcher.metrics import Metrics, new_registry
@@ -131,6 +131,7 @@ async def listen(folder: Path, mode: str) -> None:
         listener._DECODERS[PROTOBUF_TYPE] = lambda body, now=0: Pushed([], 0, 0, b"")
     env, metrics, made = system_env(), Metrics(new_registry(), version="0"), rules(RATED)
     store = await open_store(f"sqlite:///{folder}/{mode}.db", clock=env.clock)
+    settle_memory()
     judged = asyncio.Event()
 
     async def step() -> int | None:

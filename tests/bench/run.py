@@ -16,7 +16,7 @@ from typing import cast
 
 import structlog
 
-from tests.bench import simulator
+from tests.bench import logs, otlp, scan, simulator
 from tests.fakes import deployment, fake_env
 from tests.world import World, flat_route
 from watcher.app import SystemClock
@@ -165,6 +165,9 @@ def main() -> None:
     asyncio.run(poll())
     asyncio.run(judge())
     asyncio.run(rehearse())
+    for each in (logs, scan, otlp):
+        print()
+        each.main(["--short"])
 
 
 if __name__ == "__main__":

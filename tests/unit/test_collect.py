@@ -257,6 +257,30 @@ async def test_logs_of_one_deployment_alone_must_be_gone_for_a_while() -> None:
     assert removal.is_removed(world.desk.source)
 
 
+async def test_where_the_last_deployment_was_removed_nobody_says_that_all_logs_are() -> None:
+    world = World(deployment("shop"))
+    await world.run(MINUTE)
+
+    def answer(*_: object) -> LogPage:
+        raise refusing(Refusal.GONE, Blindness.NOT_FOUND)
+
+    world.listed, world.pages.answer = {}, answer
+    await world.run(HOUR)
+    assert world.told() == []
+    assert [each.dropped for each in world.desk.batches if each.dropped] == [(("id-shop", ""),)]
+    assert world.desk.source is not None
+    assert world.clock.at - world.desk.source.last_ok <= MINUTE
+
+
+async def test_logs_that_are_gone_do_not_come_back_because_there_is_nothing_to_ask_for() -> None:
+    world = World()
+    state = SourceState(project="my-shop", source="logs", since=1, last_ok=1, baselined=True)
+    world.desk.source, _ = removal.removed(state, world.clock.at, "404")
+    await world.run(HOUR)
+    assert world.told() == []
+    assert removal.is_removed(world.desk.source)
+
+
 # ── what there is ────────────────────────────────────────────────────────────
 
 

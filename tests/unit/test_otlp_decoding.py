@@ -32,6 +32,11 @@ STAMP = "2027-01-15T07:59:55.000Z"
 DEPLOYMENT = "11111111-2222-3333-4444-555555555555"
 
 
+def details_of(record: LogRecord) -> bytes:
+    """The JSON of a record's details, which may be made only now."""
+    return record.details() if callable(record.details) else record.details  # type: ignore[no-any-return]  # they are bytes
+
+
 def any_value(value: Any) -> AnyValue:
     match value:
         case None:
@@ -161,7 +166,7 @@ PLACEMENTS = {
 def test_wherever_the_fields_stand_the_record_is_the_same(name: str, reader: Reader) -> None:
     found = only(reader(PLACEMENTS[name]))
     reference = only(in_protobuf(PLACEMENTS["attributes, body as text"]))
-    assert found == reference
+    assert found._replace(key=0) == reference._replace(key=0)
     assert found[:7] == (DEPLOYMENT, "service", TEXT, "ERROR", "ERROR", AT, "it broke")
     assert found.details == b""
 
@@ -188,7 +193,7 @@ def test_what_an_application_wrote_as_json_keeps_its_fields(reader: Reader) -> N
     ):
         found = only(reader(wire))
         assert found[:7] == (DEPLOYMENT, "service", JSON, "DEFAULT", found.level, AT, "it broke")
-        assert json.loads(found.details) == written
+        assert json.loads(details_of(found)) == written
 
 
 @readers
@@ -210,7 +215,7 @@ def test_dotted_details_become_nested_ones(reader: Reader) -> None:
         "details.level.x": 1,
     }
     found = only(reader(request(record({**CONNECT, "type": JSON, **dotted}))))
-    assert json.loads(found.details) == {
+    assert json.loads(details_of(found)) == {
         "err": {"message": "boom", "stack": "Error: boom\n    at x"},
         "level": 50,
         "level.x": 1,
@@ -266,7 +271,7 @@ def test_http_requests(how: str, reader: Reader) -> None:
         503,
         123,
     )
-    assert json.loads(found.message) == json.loads(found.details) == HTTP
+    assert json.loads(found.message) == json.loads(details_of(found)) == HTTP
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,21 @@ def test_what_is_late_within_the_overlap_is_found_and_beyond_it_counted() -> Non
     assert taken == Taken([late], duplicates=1, late=1)
 
 
+def test_a_time_far_ahead_of_the_window_is_not_believed_and_holds_nothing_back() -> None:
+    future = [record(NOW + 7_000 * 365 * DAY + n, n) for n in range(MAX_KEYS + 5_000)]
+    cursor, (taken,) = took(start(), ([*future, record(NOW - 5)], ""))
+    assert (taken.fresh, taken.ahead) == ([record(NOW - 5)], len(future))
+    assert (cursor.newest, cursor.floor) == (NOW - 5, NOW - 5 - OVERLAP)
+    _, (taken,) = took(cursor, ([record(NOW + MINUTE - 5, 2), *future], ""), now=NOW + MINUTE)
+    assert (taken.fresh, taken.ahead) == ([record(NOW + MINUTE - 5, 2)], len(future))
+
+
+def test_a_time_a_little_ahead_of_the_window_is_that_of_a_clock_that_is_fast() -> None:
+    fast = record(NOW + reading.AHEAD)
+    _, (taken,) = took(start(), ([fast, record(NOW + reading.AHEAD + 1, 2)], ""))
+    assert (taken.fresh, taken.ahead) == ([fast], 1)
+
+
 def test_records_are_handed_on_in_order_of_time() -> None:
     _, (taken,) = took(start(), ([record(NOW - n, n) for n in (5, 900, 7, 8)], ""))
     assert [each.at for each in taken.fresh] == [NOW - 900, NOW - 8, NOW - 7, NOW - 5]

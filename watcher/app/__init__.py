@@ -5,6 +5,6 @@ signal. Nothing below knows any of this.
 """
 
 from watcher.app.clock import SystemClock, system_env
-from watcher.app.daemon import Daemon, compile_rules, daemon, run, running
+from watcher.app.daemon import Daemon, compile_rules, daemon, run, running, settle_memory
 
-__all__ = ["Daemon", "SystemClock", "compile_rules", "daemon", "run", "running", "system_env"]
+__all__ = ["Daemon", "SystemClock", "compile_rules", "daemon", "run", "running", "settle_memory", "system_env"]

@@ -20,8 +20,8 @@ class LogRecord(NamedTuple):
     """One record, polled or pushed. A tuple, because nothing cheaper has names and hundreds of thousands pass a second.
 
     `message` and `details` are foreign and raw. `level` is the effective one, `severity` what the platform says.
-    `details` is the JSON of a structured record, as bytes or as what can be read like bytes, for matchers on its fields;
-    empty for a line of text. `path` has no
+    `details` is the JSON of a structured record, as bytes, as what can be read like bytes, or as what makes them when called,
+    for matchers on its fields; empty for a line of text. `path` has no
     query. `latency` is in milliseconds; it, `status`, `method` and `path` are those of an HTTP request. `project` is
     empty where a record does not say it. `key` is equal for equal records and, within a millisecond of one application,
     different for different ones; it does not depend on the process.

@@ -26,6 +26,9 @@ LEARN: Millis = DAY
 """How far back to read at first, to know what is usual."""
 MARGIN: Millis = 5 * 60_000
 GRACE: Millis = 30_000
+AHEAD: Millis = 3_600_000
+"""How much later than the end of the window a record may say to be. One of a later time was not asked for: believed, it
+would hold windows, silence and alerts in the future, where nothing that follows can reach them."""
 KEPT: Millis = RETENTION_DAYS * DAY - MARGIN
 """How far back a walk begins at most. It may go on until its beginning is `GRACE` away from what the API takes."""
 MAX_KEYS = 20_000
@@ -97,13 +100,15 @@ class Query(NamedTuple):
 class Taken(NamedTuple):
     """What a page brought: `fresh` ones in order of time, those known already, and those too late to be told apart.
 
-    `circling` means that the server does not get on: the walk was ended.
+    `circling` means that the server does not get on: the walk was ended. `ahead` counts those of a time that is not
+    believed, which are left out.
     """
 
     fresh: list[LogRecord]
     duplicates: int = 0
     late: int = 0
     circling: bool = False
+    ahead: int = 0
 
 
 def first(
@@ -261,7 +266,11 @@ class Reading:
     def take(self, records: Sequence[LogRecord], token: str) -> Taken:
         """Take in the page that was asked for. `token` names the next one; it is empty at the end."""
         cursor = self._cursor
-        shown = _moments(records)
+        shown, ahead = _moments(records), len(records)
+        if shown is not None and shown[1] > cursor.end + AHEAD:
+            records = [each for each in records if each[5] <= cursor.end + AHEAD]
+            shown = _moments(records)
+        ahead -= len(records)
         repeated = bool(token) and token in {cursor.token, cursor.mark}
         circling = repeated and shown is not None
         again = circling or _reaches_back(cursor, shown)
@@ -277,7 +286,7 @@ class Reading:
             self._settle()
         else:
             self._end(cursor, whole=not circling)
-        return taken._replace(circling=circling)
+        return taken._replace(circling=circling, ahead=ahead)
 
     def _count(self, records: Iterable[LogRecord], *, again: bool) -> Taken:
         """Tell the new ones from those that were seen, each as often as it was written."""

@@ -1,7 +1,7 @@
 """Collect: read the logs of a project's Deployments as long as they can be polled, and hand them on to be taken in."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
@@ -175,9 +175,7 @@ class Collector:
         wanted = {(each.id, name) for each in listed.values() for name in self._applications(each)}
         for deployment_id, name in sorted(wanted - self._spots.keys()):
             self._add(Spot(cursor=self._first(deployment_id, name, state, now), due=now))
-        for key in self._spots.keys() - wanted:
-            self._dropped.add(key)
-            del self._spots[key]
+        self._drop(self._spots.keys() - wanted)
         self._dropped -= wanted
         for deployment_id in self._looks.keys() - listed.keys():
             del self._looks[deployment_id]
@@ -191,6 +189,11 @@ class Collector:
             self._changed_at[each.id] = now
             for name in self._applications(each):
                 self._plan(self._spots[each.id, name], now)
+
+    def _drop(self, keys: Collection[tuple[str, str]]) -> None:
+        self._dropped.update(keys)
+        for key in keys:
+            del self._spots[key]
 
     def _applications(self, deployment: Deployment) -> tuple[str, ...]:
         """What to ask for: all at once, or each application where the API wants them by name."""
@@ -285,10 +288,12 @@ class Collector:
         if error is not None:
             self._not_before = now + error.retry_after if error.retry_after else 0
             state, events = self._missed(before, error, now)
-        elif found.read or not self._spots:
+        elif found.read or not (self._spots or removal.is_removed(before)):
             self._gone = (0, 0)
             if not any(each.failing for each in self._spots.values()):
                 state, events = self._sighted(before, now)
+        elif found.gone and not self.target.deployments():
+            self._drop(found.gone)  # an empty list alone may not be known yet, but here both say so
         elif found.gone:
             state, events = self._nothing(before, found.gone_error, now)
         state, told = announcement(found.notice, state, now)

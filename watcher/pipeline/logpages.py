@@ -317,4 +317,5 @@ class _Batch:
         self.counts["accepted"] += len(taken.fresh)
         self.counts["duplicate"] += taken.duplicates
         self.counts["late"] += taken.late
+        self.counts["ahead"] += taken.ahead
         self.counts["quarantined"] += page.quarantined

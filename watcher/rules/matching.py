@@ -315,7 +315,7 @@ def _field(record: LogRecord, name: str) -> str:
 
 def _detail(details: Any, path: Iterable[str]) -> str:
     try:
-        found: Any = msgspec.json.decode(details)
+        found: Any = msgspec.json.decode(details() if callable(details) else details)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
     for part in path:

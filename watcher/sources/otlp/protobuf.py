@@ -6,12 +6,14 @@ Connect's. Those that come again and again (the type, the Deployment, the applic
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from google.protobuf.message import DecodeError
 
 from watcher.core.duration import Millis
-from watcher.core.logrecord import LogRecord
+from watcher.core.logrecord import JSON, TEXT, LogRecord
 from watcher.sources.otlp import wire
 from watcher.sources.otlp.names import (
     DEPLOYMENT,
@@ -20,6 +22,7 @@ from watcher.sources.otlp.names import (
     EMPTY,
     SEVERITY,
     TIMESTAMP,
+    TYPE,
     WASTE,
     may_have_deployment,
     place,
@@ -32,6 +35,7 @@ from watcher.sources.otlp.shape import (
     TooManyError,
     make_record,
     nothing_found,
+    quick_record,
     spoken_severity,
     word,
 )
@@ -46,11 +50,23 @@ _MAX_NODES = 10_000
 _MAX_DEPTH = 32
 _REMEMBERED = 4_096
 _REMEMBERED_BYTES = 160
+_SHORT = 32
+"""Bytes up to which a field of details is worth remembering."""
+_UNTOLD = ("", None)
+_PLAIN = frozenset({TEXT, JSON})
+_TELLING = {
+    each.encode(): each for each in ("message", "msg", "err", "level", "severity", "requestMethod", "requestUrl")
+}
+"""Fields of details that decide what a record is taken for."""
+_DETAILS = b"\n\x07details"
+"""How an attribute of this name begins: the one that is never the same twice."""
+_STRUCTURED = frozenset({"err", "requestMethod", "requestUrl"})
 _WASTE: tuple[int, Any] = (WASTE, None)
 _EMPTY: tuple[int, Any] = (EMPTY, None)
 
 
 _remembered: dict[bytes, tuple[int, Any]] = {}
+_told: dict[bytes, tuple[str, Any]] = {}
 _places: dict[bytes, tuple[int, str]] = {}
 
 
@@ -134,12 +150,82 @@ def _read_record(raw: bytes, known: Found, request: Sorted, now: Millis) -> LogR
     if not found[SEVERITY]:
         found[SEVERITY] = spoken_severity(str(record.severity_text, "utf-8", "replace"), record.severity_number)
     nanos = record.time_unix_nano
+    if type(found[DETAILS]) is bytes:
+        quick = _quickly(found, said, nanos, now)
+        if quick is not None:
+            return quick
+        found[DETAILS] = _value_of(found[DETAILS]) or None
     stamp = found[TIMESTAMP]
-    if nanos:
-        found[TIMESTAMP] = None
-    elif type(stamp) is bytes:
-        found[TIMESTAMP] = _plain(wire.KeyValue.FromString(stamp).value, [_MAX_NODES], _MAX_DEPTH)
+    if type(stamp) is bytes:
+        found[TIMESTAMP] = None if nanos else _value_of(stamp)
     return make_record(found, said, nanos, nanos or record.observed_time_unix_nano, now)
+
+
+def _quickly(found: Found, said: Any, nanos: int, now: Millis) -> LogRecord | None:
+    """The record of an application's line without decoding all that it says; `None` where that needs more of a look."""
+    if not nanos or found[TYPE] not in _PLAIN or found[DETAIL]:
+        return None
+    if said and (type(said) is not str or said[:1] == "{"):
+        return None
+    details = found[DETAILS]
+    fields = _telling(details)
+    return None if fields is None else quick_record(found, fields, said or "", details, Later(details), nanos, now)
+
+
+def _telling(details: bytes) -> dict[str, Any] | None:
+    """The fields of details that decide what a record is; `None` where it takes more to find them."""
+    value = wire.KeyValue.FromString(_bounded(details)).value
+    if value.WhichOneof("value") != "kvlist_value":
+        return None
+    fields: dict[str, Any] = {}
+    for raw in value.kvlist_value.values:
+        pair = _told.get(raw) or _understood(raw)
+        if pair is None:
+            return None
+        if pair is not _UNTOLD:
+            fields[pair[0]] = pair[1]
+    return fields
+
+
+def _understood(raw: bytes) -> tuple[str, Any] | None:
+    """A field of details and its value; `None` for another encoding, or something with a structure of its own."""
+    end = key_end(raw)
+    name = _TELLING.get(raw[2:end]) if end else ""
+    pair: tuple[str, Any] = _UNTOLD
+    if name is not None:
+        text = text_after(raw, end) if name else None
+        if text is None and (not name or name in _STRUCTURED):
+            return None
+        pair = name, _value_of(raw) if text is None else text
+    if len(raw) <= _SHORT:
+        _tell(raw, pair)
+    return pair
+
+
+def _tell(raw: bytes, pair: tuple[str, Any]) -> None:
+    """Remember what a short field of details says: levels and names come again and again."""
+    if len(_told) >= _REMEMBERED:
+        _told.clear()
+    _told[raw] = pair
+
+
+def _value_of(raw: bytes) -> Any:
+    """The value of an attribute."""
+    return _plain(wire.KeyValue.FromString(_bounded(raw)).value, [_MAX_NODES], _MAX_DEPTH)
+
+
+@dataclass(slots=True)
+class Later:
+    """The details of a record, made JSON when somebody asks for them."""
+
+    raw: bytes
+
+    def __call__(self) -> bytes:
+        """The JSON; empty where the details cannot be read."""
+        try:
+            return msgspec.json.encode(_value_of(self.raw))
+        except (ValueError, DecodeError, IndexError, RecursionError):
+            return b""
 
 
 def _whole(body: Any, found: Found) -> tuple[Found, Any]:
@@ -176,21 +262,21 @@ def _with_attributes(known: Found, attributes: Sequence[bytes], others: list[byt
 
 
 def _learnt(raw: bytes) -> tuple[int, Any]:
-    """What an attribute is and says. The time is left as it is, for there is usually a better one."""
+    """What an attribute is and says. The time is left as it is, for there is usually a better one; details, as they are large."""
+    if raw[:9] == _DETAILS:
+        return DETAILS, raw
     end = key_end(raw)
     key = raw[2:end] if end else wire.KeyValue.FromString(_bounded(raw)).key
     slot, short = _places.get(key) or _placed(key)
     if slot == WASTE:
         return _WASTE
-    if slot == TIMESTAMP:
+    if slot in (TIMESTAMP, DETAILS):
         return slot, raw
     value: Any = text_after(raw, end) if end else None
     if value is None:
         value = _plain(wire.KeyValue.FromString(_bounded(raw)).value, [_MAX_NODES], _MAX_DEPTH)
     if slot == DETAIL:
         return slot, (short, value)
-    if slot == DETAILS:
-        return (slot, value) if value else _EMPTY
     return _kept(raw, slot, word(value))
 
 
