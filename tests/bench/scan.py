@@ -11,6 +11,7 @@ import resource
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time  # timing is what this file is for
 from collections.abc import Callable, Mapping, Sequence
@@ -115,10 +116,11 @@ def report(rules: int, count: int, found: Mapping[str, float]) -> None:
         print(f"{rules:>5} rules  {name:<16}{count / seconds / 1e6:>9.2f} M/s{seconds / count * 1e6:>9.3f} us{ratio}")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] = ()) -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description="Matching alone, beside ripgrep and grep.")
     parser.add_argument("--short", action="store_true", help="fewer lines, turns and numbers of rules")
-    short = parser.parse_args().short
+    short = parser.parse_args(arguments).short
     texts = [" ".join(text.splitlines()) for text in lines(corpus(COUNT // 10 if short else COUNT))]
     print(f"{len(texts)} lines of {sum(map(len, texts)) / len(texts):.0f} characters, {describe_load()}")
     if not shutil.which("rg"):
@@ -130,4 +132,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
