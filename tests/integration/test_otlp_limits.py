@@ -366,6 +366,68 @@ async def test_who_has_shown_a_key_is_not_sent_away() -> None:
         assert at.refused == {"connections": 1}
 
 
+OTHER_KEY = "another-key-of-at-least-32-characters"
+
+
+def two_keys(settings: dict[str, Any]) -> None:
+    settings.update(keys=[*settings["keys"], (OTHER_KEY, frozenset({"other-shop"}))])
+
+
+def waiting_body(length: int, key: str = OTHER_KEY) -> bytes:
+    """The head of a request whose body does not come."""
+    return (
+        f"POST /v1/logs HTTP/1.1\r\nHost: x\r\n{HEADER}: {key}\r\nContent-Type: {PROTOBUF}\r\n"
+        f"Content-Length: {length}\r\nExpect: 100-continue\r\n\r\n"
+    ).encode()
+
+
+async def let_in(at: Stage, count: int, length: int, key: str = OTHER_KEY) -> list[asyncio.StreamWriter]:
+    """Connections that have shown a key and are told to send their bodies, which they do not."""
+    found = []
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection(*at.address)
+        writer.write(waiting_body(length, key))
+        assert b" 100 " in await reader.readline()
+        found.append(writer)
+    return found
+
+
+async def test_who_rests_makes_room_for_others_though_it_has_shown_a_key() -> None:
+    async with stage(lambda settings: settings.update(connections=4)) as at:
+        head = waiting_body(len(SMALL), KEY).replace(b"Expect: 100-continue\r\n", b"")
+        resting = await opened(at, 4, head + SMALL)
+        while len(at.intake.offered) < 4:
+            at.intake.arrived.clear()
+            await at.intake.arrived.wait()
+        async with asyncio.timeout(5):
+            assert (await at.post(SMALL))[0].status == 200
+        await abort(resting)
+
+
+async def test_one_key_does_not_keep_out_another_by_taking_all_places() -> None:
+    def narrow(settings: dict[str, Any]) -> None:
+        two_keys(settings)
+        settings.update(connections=4)
+
+    async with stage(narrow) as at:
+        greedy = await let_in(at, 4, 1)
+        async with asyncio.timeout(5):
+            assert (await at.post(SMALL))[0].status == 200
+        await abort(greedy)
+
+
+async def test_one_key_does_not_keep_out_another_by_taking_all_room() -> None:
+    def narrow(settings: dict[str, Any]) -> None:
+        two_keys(settings)
+        settings.update(wire=10_000, decoded=20_000, under_way=60_000)
+
+    async with stage(narrow) as at:
+        greedy = await let_in(at, 3, 10_000)
+        assert (await at.post(SMALL, headers={HEADER: OTHER_KEY}))[0].status == 503
+        assert (await at.post(SMALL))[0].status == 200
+        await abort(greedy)
+
+
 @pytest.mark.parametrize("head", [b"", HALF])
 async def test_a_head_must_come_in_time(head: bytes) -> None:
     async with stage(lambda settings: settings.update(head=50)) as at:

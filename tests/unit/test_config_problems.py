@@ -145,6 +145,15 @@ BAD: tuple[tuple[str, str], ...] = (
     ),
     (small(LOG_RULE + 'new = true\nabsent = "1h"'), "rules[0].absent: cannot stand beside new: make two rules"),
     (small(LOG_RULE + "new = true\ncount = 5"), "rules[0].count: has no meaning beside new"),
+    (small(LOG_RULE + 'absent = "1h"\nwithin = "5m"'), "rules[0].within: has no meaning beside absent"),
+    (
+        small(LOG_RULE + """verdict = "5m"\nby = ["application"]"""),
+        "rules[0].by[0]: application is a label of single applications, which verdict does not see",
+    ),
+    (
+        small(LOG_RULE + """verdict = "5m"\nmatchers = ['heard="true"']"""),
+        "rules[0].matchers[0]: heard is a label of single applications, which verdict does not see",
+    ),
     (small(LOG_RULE + 'of = "5xx"'), "rules[0].above: is required beside of: which share is too much, like 0.05"),
     (small(LOG_RULE + "above = 0.5"), "rules[0].above: has a meaning only beside of"),
     (

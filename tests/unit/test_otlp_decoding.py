@@ -253,6 +253,32 @@ HTTP = {
 
 
 @readers
+@pytest.mark.parametrize(
+    "named", [{"deploymentId": "another"}, {"applicationName": "another"}, {"projectKey": "another-shop"}]
+)
+def test_nobody_writes_in_the_name_of_another(reader: Reader, named: dict[str, str]) -> None:
+    base = {**CONNECT, "projectKey": "my-shop"}
+    text = json.dumps({**CONNECT, **named, "severity": "CRITICAL", "details": {"message": "forged"}})
+    found = only(reader(request(record(base, text))))
+    assert (found.deployment_id, found.application, found.project) == (
+        CONNECT["deploymentId"],
+        CONNECT["applicationName"],
+        "my-shop",
+    )
+    assert found.severity == CONNECT["severity"]
+
+
+@readers
+def test_names_are_fit_to_be_kept_and_shown(reader: Reader) -> None:
+    odd = "\x1b[31mapp\u202e\x00\nAKIACANARYCANARY1234 password=hunter2hunter2"
+    fields = {"type": odd, "deploymentId": odd, "applicationName": odd, "severity": odd, "projectKey": odd}
+    found = only(reader(request(record({**fields, "details.requestMethod": odd, "details.requestUrl": "/"}, "text"))))
+    kept = "app <secret> password=<secret>"
+    assert [found.type, found.deployment_id, found.application, found.project] == [kept] * 4
+    assert found.method == kept.upper()
+
+
+@readers
 @pytest.mark.parametrize("how", ["nested", "dotted", "body", "json body", "no type"])
 def test_http_requests(how: str, reader: Reader) -> None:
     base = {**CONNECT, "type": HTTP_REQUEST, "severity": "DEFAULT"}

@@ -16,6 +16,8 @@ OF_OTHERS = frozenset({"for", "resolve", "from", "to", "events", "added"})
 KINDS = ("new", "of", "spike", "absent", "missed_run", "verdict")
 """Keys that each make a kind of rule."""
 MEASURED = KINDS[1:]
+WINDOWED = ("of", "spike")
+"""Kinds that look at a while that `within` gives, as rules that count do."""
 DETAILS_OF = {
     "learn": ("new",),
     "above": ("of",),
@@ -31,6 +33,8 @@ PLACES = frozenset(
     }
 )
 """Labels that a tally has."""
+OF_APPLICATIONS = frozenset({"application", "application_kind", "heard"})
+"""Those of them that a whole Deployment has not, which is what a verdict is about."""
 COMPARED = frozenset({"verdict", "errors", "records", "errors_before", "records_before", "new_errors"})
 """Labels that a verdict has besides."""
 
@@ -48,8 +52,6 @@ def problems(path: Path, rule: Tree) -> Said:
             yield (*path, key), "must be more than 0: without it, the rule is about each record"
     kinds = [key for key in KINDS if rule.get(key)]
     yield from _combinations(path, rule, kinds)
-    if kinds and "count" in rule:
-        yield (*path, "count"), f"has no meaning beside {kinds[0]}"
     if kinds and kinds[0] in MEASURED:
         yield from _measured_problems(path, rule, kinds[0])
 
@@ -57,6 +59,10 @@ def problems(path: Path, rule: Tree) -> Said:
 def _combinations(path: Path, rule: Tree, kinds: list[str]) -> Said:
     for key in kinds[1:]:
         yield (*path, key), f"cannot stand beside {kinds[0]}: make two rules"
+    for kind in kinds[:1]:
+        for key in ("count",) if kind in WINDOWED else ("count", "within"):
+            if key in rule:
+                yield (*path, key), f"has no meaning beside {kind}"
     for key, owners in DETAILS_OF.items():
         if key in rule and not any(owner in kinds for owner in owners):
             yield (*path, key), f"has a meaning only beside {' or '.join(owners)}"
@@ -67,13 +73,20 @@ def _combinations(path: Path, rule: Tree, kinds: list[str]) -> Said:
 def _measured_problems(path: Path, rule: Tree, kind: str) -> Said:
     for key in SINGLE & rule.keys():
         yield (*path, key), f"has no meaning beside {kind}, which sees how much was written, and no records"
-    known = PLACES | COMPARED if kind == "verdict" else PLACES
+    known = PLACES - OF_APPLICATIONS | COMPARED if kind == "verdict" else PLACES
     unseen = ((at, name) for at, text in _listed(rule, "matchers") for name in _names(text) if name not in known)
     for at, name in unseen:
-        yield (*path, "matchers", at), f"{name} is a label of single records, which {kind} does not see"
+        yield (*path, "matchers", at), _UNSEEN.format(name, _whose(name), kind)
     for at, label in _listed(rule, "by"):
-        if label not in PLACES:
-            yield (*path, "by", at), f"{label} is a label of single records, which {kind} does not see"
+        if label not in known - COMPARED:
+            yield (*path, "by", at), _UNSEEN.format(label, _whose(label), kind)
+
+
+_UNSEEN = "{} is a label of single {}, which {} does not see"
+
+
+def _whose(label: object) -> str:
+    return "applications" if label in OF_APPLICATIONS else "records"
 
 
 def _is_nothing(value: object) -> bool:

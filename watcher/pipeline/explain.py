@@ -18,6 +18,7 @@ from watcher.core.recent import Recent, lines_of
 from watcher.core.snapshot import FAILED
 from watcher.errors import SourceError
 from watcher.ports import Fetch
+from watcher.render import clip
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,9 @@ PATIENCE_SECONDS = 5.0
 MOST = 20
 """Failures of one poll that are explained; of hundreds that fail at once the first few say why."""
 LINE = 300
-_ATTEMPTS = frozenset({EventType.STATUS, EventType.ATTEMPT})
+CONTEXT, BEFORE, AFTER = 30, 3, 8
+"""Lines before the decisive one by which secrets are told, and those before and after it that are shown."""
+_ATTEMPTS = frozenset({EventType.CREATED, EventType.STATUS, EventType.ATTEMPT})
 
 
 class Explainer:
@@ -70,14 +73,24 @@ class Explainer:
 
     def _told(self, lines: Sequence[Line], at: int) -> dict[str, str]:
         """The line and those around it, redacted; a mark shows which one it is."""
-        chosen = lines[at]
-        shown = [f"{'>' if each is chosen else ' '} {self._clean(each.message, LINE)}" for each in excerpt(lines, at)]
+        around = excerpt(lines, at, before=CONTEXT, after=AFTER)
+        place = next(position for position, each in enumerate(around) if each is lines[at])
+        before, after = self._masked(around[:place])[-BEFORE:], self._masked(around[place:])[: 1 + AFTER]
+        shown = [f"  {each}" for each in before] + [f"{'  ' if n else '> '}{each}" for n, each in enumerate(after)]
         return {
-            "log_error": self._clean(chosen.message, LINE),
-            "log_application": self._clean(chosen.application, LINE),
+            "log_error": self._clean(lines[at].message, LINE),
+            "log_application": self._clean(lines[at].application, LINE),
             "log_lines": "\n".join(shown),
         }
 
+    def _masked(self, lines: Sequence[Line]) -> list[str]:
+        """What lines say, masked as one text: a key that was printed line by line is known by its first line only."""
+        text = "\n".join(each.message for each in lines)
+        return [clip(each, LINE) for each in self._clean(text, 4 * len(text)).split("\n")] if text else []
+
 
 def _is_failure(event: Event) -> bool:
-    return event.type in _ATTEMPTS and event.deployment is not None and event.deployment.status in FAILED
+    """Whether a failure is news: at first sight of all it is not."""
+    if event.deployment is None or event.baseline:
+        return False
+    return event.type in _ATTEMPTS and event.deployment.status in FAILED

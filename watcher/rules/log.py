@@ -16,7 +16,6 @@ from watcher.rules.spec import Annotate
 DEPLOYMENT_LABELS = ("type", "connector", "deployment")
 """What a group by `deployment` is named by besides: they do not change while it lives."""
 ALWAYS = ("project", "region")
-TOPIC = "log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ or 500: there are exporters that give up on either.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from os import strerror
 
@@ -87,7 +87,9 @@ async def serve_otlp(
         )
         await runner.setup()
         assert runner.server is not None  # noqa: S101  it is what `setup` is for
-        door = receiver.door = Door(runner.server, settings.connections, settings.head, receiver.note)
+        door = receiver.door = Door(
+            runner.server, settings.connections, settings.head, receiver.note, holders=receiver.guard.holders
+        )
         try:
             server = await _listening(door, *listen)
             try:
@@ -130,8 +132,10 @@ class _Receiver:
         self._records = metrics.log_records
         self._refused = refused
         self._threads = threads
-        self._guard = Guard(settings.header, settings.keys)
-        self._room = Room(max(settings.under_way, settings.wire + settings.decoded))
+        self.guard = Guard(settings.header, settings.keys)
+        one = settings.wire + settings.decoded
+        room = max(settings.under_way, one)
+        self._room = Room(room, max(room // 2, one) if self.guard.holders > 1 else room)
         self._untold: dict[Reason, tuple[int, Millis]] = {}
 
     def application(self) -> web.Application:
@@ -157,10 +161,9 @@ class _Receiver:
         """Take a request, or say why not."""
         content_type = request.content_type if request.content_type in _DECODERS else JSON_TYPE
         try:
-            projects = self._guard.projects(request)
-            if self.door is not None:
-                self.door.admit(request.protocol)
-            receipt, malformed = await self._take(request, projects)
+            projects = self.guard.projects(request)
+            with self._inside(request, projects):
+                receipt, malformed = await self._take(request, projects)
         except RefusedError as error:
             refused = error
         except Exception:
@@ -172,18 +175,28 @@ class _Receiver:
         self.note(refused.reason)
         return refusal(content_type, refused)
 
+    @contextmanager
+    def _inside(self, request: web.Request, projects: frozenset[str]) -> Iterator[None]:
+        """The sender is in, and being served, for as long as the context lasts."""
+        assert self.door is not None  # noqa: S101  requests come through it
+        self.door.admit(request.protocol, projects)
+        try:
+            yield
+        finally:
+            self.door.rest(request.protocol)
+
     async def _take(self, request: web.Request, projects: frozenset[str]) -> tuple[Receipt, int]:
         encoding = _acceptable(request)
         settings = self._settings
         length = request.content_length
         if length is not None and length > settings.wire:
             raise too_large(settings.wire)
-        with self._room.hold(settings.wire if length is None else length):
+        with self._room.hold(settings.wire if length is None else length, projects):
             await _encourage(request)
             wire = await read(request, settings.wire, settings.body)
             body = opened(encoding, wire, settings.decoded)
             del wire
-            with self._room.hold(len(body)):
+            with self._room.hold(len(body), projects):
                 pushed = await self._decoded(request.content_type, body)
                 del body
                 return await self._push(pushed, projects), pushed.malformed

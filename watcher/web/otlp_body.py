@@ -2,6 +2,7 @@
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,22 +27,23 @@ _ERRORS = (zlib.error, _isal.error)
 
 
 class Room:
-    """How many bytes of bodies may be under way at a time."""
+    """How many bytes of bodies may be under way at a time: `limit` of all senders, `share` of those with the same key."""
 
-    def __init__(self, limit: int) -> None:
-        self.used = 0
+    def __init__(self, limit: int, share: int) -> None:
         self._limit = limit
+        self._share = share
+        self._used: Counter[frozenset[str]] = Counter()
 
     @contextmanager
-    def hold(self, size: int) -> Iterator[None]:
-        """Take room for as long as the context lasts. Raises RefusedError where there is none."""
-        if self.used + size > self._limit:
+    def hold(self, size: int, projects: frozenset[str]) -> Iterator[None]:
+        """Take room for as long as the context lasts, in the name of a key's projects. Raises RefusedError: there is none."""
+        if self._used.total() + size > self._limit or self._used[projects] + size > self._share:
             raise RefusedError(Reason.BUSY, "too much is under way", retry_after=_COME_BACK)
-        self.used += size
+        self._used[projects] += size
         try:
             yield
         finally:
-            self.used -= size
+            self._used[projects] -= size
 
 
 async def read(request: web.Request, most: int, patience: Millis) -> bytearray:

@@ -1,6 +1,7 @@
 """Who may come in: keys, and how many may stand at the door."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import sha256
 from hmac import compare_digest
@@ -16,12 +17,16 @@ Keys = Sequence[tuple[str, frozenset[str]]]
 
 
 class Guard:
-    """Knows the keys, by their digests. Comparing takes the same time whatever is presented."""
+    """Knows the keys, by their digests. Comparing takes the same time whatever is presented.
+
+    `holders` is how many there are who may speak for different projects.
+    """
 
     def __init__(self, header: str, keys: Keys) -> None:
         self._header = header
         self._bearer = header.lower() == "authorization"
         self._keys = [(_digest(secret), projects) for secret, projects in keys if secret]
+        self.holders = len({projects for _, projects in self._keys})
 
     def projects(self, request: web.Request) -> frozenset[str]:
         """The projects that the sender may speak for. Raises RefusedError: it has no key."""
@@ -38,26 +43,36 @@ class Door:
     """Makes the protocols of new connections, and closes those that keep others out.
 
     Who has not shown a key stands at the door, and for no longer than `patience`. There is a place for `most` connections;
-    when all are taken, the one that has stood at the door the longest goes. Who has shown a key is never sent away.
+    when all are taken, the one that has stood at the door the longest goes, or else the one that has rested the longest
+    since its last request. Who has shown a key and is being served stays, unless those with the same key have more than
+    their share of all places: one sender must not keep out the others.
     """
 
     def __init__(
-        self, inside: Callable[[], web.RequestHandler], most: int, patience: Millis, refused: Callable[[Reason], None]
+        self,
+        inside: Callable[[], web.RequestHandler],
+        most: int,
+        patience: Millis,
+        refused: Callable[[Reason], None],
+        *,
+        holders: int = 1,
     ) -> None:
         self._inside = inside
         self._most = most
+        self._holders = max(holders, 1)
         self._patience = patience / 1000
         self._refused = refused
         self._open: set[_Connection] = set()
         self._waiting: dict[object, tuple[_Connection, asyncio.TimerHandle]] = {}
+        self._serving: dict[object, tuple[_Connection, frozenset[str]]] = {}
+        self._resting: dict[object, _Connection] = {}
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a connection that comes in."""
         if len(self._open) >= self._most:
             self._refused(Reason.CONNECTIONS)
-            if not self._waiting:
+            if not self._make_room():
                 return _Closed()
-            self._send_away(next(iter(self._waiting)))
         inner = self._inside()
         made = _Connection(inner, self._left)
         self._open.add(made)
@@ -65,16 +80,39 @@ class Door:
         self._waiting[inner] = made, timer
         return made
 
-    def admit(self, protocol: object) -> None:
-        """The sender behind this protocol has shown a key."""
-        found = self._waiting.pop(protocol, None)
-        if found:
-            found[1].cancel()
+    def admit(self, protocol: object, projects: frozenset[str]) -> None:
+        """The sender behind this protocol has shown a key that stands for these projects, and is being served."""
+        waited = self._waiting.pop(protocol, None)
+        if waited:
+            waited[1].cancel()
+        connection = waited[0] if waited else self._resting.pop(protocol, None)
+        if connection is not None:
+            self._serving[protocol] = connection, projects
+
+    def rest(self, protocol: object) -> None:
+        """The sender has its answer; nothing is lost if it has to come in again."""
+        served = self._serving.pop(protocol, None)
+        if served:
+            self._resting[protocol] = served[0]
 
     def close(self) -> None:
         """Stop the clocks."""
         for _, timer in self._waiting.values():
             timer.cancel()
+
+    def _make_room(self) -> bool:
+        """Send the one away that can best be done without; whether there was any."""
+        if self._waiting:
+            self._send_away(next(iter(self._waiting)))
+        elif self._resting:
+            self._abort(next(iter(self._resting.values())))
+        else:
+            counts = Counter(projects for _, projects in self._serving.values())
+            greedy = max(counts, key=counts.__getitem__, default=frozenset[str]())
+            if counts[greedy] <= self._most // self._holders:
+                return False
+            self._abort(next(each for each, projects in self._serving.values() if projects == greedy))
+        return True
 
     def _expire(self, protocol: object) -> None:
         self._refused(Reason.SLOW)
@@ -83,12 +121,19 @@ class Door:
     def _send_away(self, protocol: object) -> None:
         connection, timer = self._waiting.pop(protocol)
         timer.cancel()
-        self._open.discard(connection)
+        self._abort(connection)
+
+    def _abort(self, connection: "_Connection") -> None:
+        self._left(connection)
         connection.abort()
 
     def _left(self, connection: "_Connection") -> None:
         self._open.discard(connection)
-        self.admit(connection.inner)
+        waited = self._waiting.pop(connection.inner, None)
+        if waited:
+            waited[1].cancel()
+        self._serving.pop(connection.inner, None)
+        self._resting.pop(connection.inner, None)
 
 
 class _Connection(asyncio.Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
@@ -10,11 +11,14 @@ import msgspec
 from watcher.core.duration import Millis
 from watcher.core.level import LEVELS, effective
 from watcher.core.logrecord import HTTP_REQUEST, JSON, TEXT, LogRecord
+from watcher.redact import clean
 from watcher.sources.otlp.http_fields import latency_of, path_of, status_of
 from watcher.sources.otlp.names import (
+    APPLICATION,
     DEPLOYMENT,
     DETAIL,
     DETAILS,
+    PROJECT,
     TIMESTAMP,
     WASTE,
     place,
@@ -47,6 +51,7 @@ _NUMBERS = (
 """What OpenTelemetry's SeverityNumber means, by number; 0 is not said."""
 _WORDS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _KNOWN = frozenset(LEVELS)
+_OWN = frozenset({DEPLOYMENT, APPLICATION, PROJECT})
 _30_BITS = 0x3FFF_FFFF
 _NO_HTTP = ("", "", 0, 0)
 _new = tuple.__new__
@@ -169,13 +174,13 @@ def _structured(kind: str, details: Any, named: Sequence[tuple[str, Any]], body:
 
 def spoken_severity(text: str, number: int) -> str:
     """A severity in Connect's words, of the two that OpenTelemetry's own fields have; empty where they say nothing."""
-    word = text.strip().upper()[:_MAX_NAME]
-    word = _WORDS.get(word, word)
-    if word in _KNOWN:
-        return word
+    said = word(text).upper()
+    said = _WORDS.get(said, said)
+    if said in _KNOWN:
+        return said
     if 0 < number < len(_NUMBERS):
         return _NUMBERS[number]
-    return word
+    return said
 
 
 def parsed(text: str) -> object:
@@ -191,12 +196,14 @@ def _opened(body: dict[str, Any], found: Found) -> object:
     """What is left of a body once the fields of Connect that it holds are found.
 
     A body that is what the application wrote may have fields of the same names. It is read as Connect's record only where
-    it alone knows the Deployment, or has nothing but fields of Connect's, details among them.
+    it alone knows the Deployment, or has nothing but fields of Connect's, details among them, and names no other
+    Deployment, application or project: nobody writes in the name of another.
     """
     placed = [(*place(name), name, value) for name, value in body.items()]
     slots = {slot for slot, _, _, value in placed if value}
     if found[DEPLOYMENT]:
         whole = WASTE not in slots and bool(slots & {DETAILS, DETAIL, DEPLOYMENT})
+        whole = whole and not any(slot in _OWN and found[slot] not in {"", word(value)} for slot, _, _, value in placed)
     else:
         whole = DEPLOYMENT in slots
     if not whole:
@@ -253,8 +260,14 @@ def _text(value: object) -> str:
 
 
 def word(value: object) -> str:
-    """A name or a word of Connect's: text that is not endless."""
-    return value.strip()[:_MAX_NAME] if type(value) is str else ""
+    """A name or a word of Connect's, fit to be kept and shown: on one line, not endless, and without anything secret."""
+    return _worded(value.strip()[:_MAX_NAME]) if type(value) is str else ""
+
+
+@lru_cache(maxsize=4096)
+def _worded(text: str) -> str:
+    shown = clean(text, _MAX_NAME)
+    return shown if shown.isprintable() else " ".join(shown.split())
 
 
 def _kind(fields: Fields) -> str:
@@ -293,8 +306,7 @@ def _http(fields: Fields) -> tuple[str, str, int, Millis]:
     url = fields.get("requestUrl", fields.get("request_url"))
     if method is None and url is None:
         return _NO_HTTP
-    said = method[:_MAX_NAME].upper() if type(method) is str else ""
-    return said, path_of(url), status_of(fields.get("status")), latency_of(fields.get("latency"))
+    return word(method).upper(), path_of(url), status_of(fields.get("status")), latency_of(fields.get("latency"))
 
 
 def _stamp(value: object) -> int:
