@@ -28,6 +28,8 @@ MAX_SOURCE = 8_192
 """Characters that a template may have."""
 MAX_OUTPUT = 4_096
 """Characters that it may make."""
+NAMED = 3
+"""Rules that a message of several names."""
 LISTED = 20
 """Alerts that a message to people spells out; the others are counted."""
 
@@ -278,6 +280,13 @@ def is_over(alert: AlertView) -> bool:
 def is_again(alert: AlertView) -> bool:
     """Whether the alert is told because it has failed anew."""
     return alert.fresh and alert.attempts > 1 and not is_over(alert)
+
+
+def rule_names(notification: Notification) -> str:
+    """The rules that the alerts of a notification are of: the first few, and how many more."""
+    names = list(dict.fromkeys(alert.labels.get("alertname", "") for alert in ranked(notification.alerts)))
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def title(notification: Notification) -> str:

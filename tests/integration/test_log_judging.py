@@ -400,7 +400,7 @@ async def test_a_burst_says_how_many_errors_there_were_and_shows_one(store: Stor
     await world.at(HOUR)
 
     assert world.summaries("ErrorBurst") == [
-        "20 errors within 5m in shop / service of my-shop",
+        "20 errors within 5m in shop / service of my-shop, like: cannot reach the shop",
         "shop / service in my-shop writes fewer errors again",
     ]
 

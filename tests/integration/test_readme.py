@@ -18,6 +18,7 @@ from tests.notifications import FAILED, delivery
 from watcher import app
 from watcher.cli import VERBS
 from watcher.config import loads, pack_text, parse_rules, read_secret
+from watcher.config.labels import LABELS
 from watcher.core.event import Event, EventType
 from watcher.http import Http
 from watcher.metrics import Metrics
@@ -152,3 +153,4 @@ def test_the_labels_of_each_subject_are_those_there_are(about: str) -> None:
     values = {"deployment", "draft", "published"} - found.keys()  # the values of `kind`
     unsaid = {"previous_build", "previous_status"} - said  # nothing that these subjects have
     assert said - values == found.keys() - unsaid
+    assert found.keys() <= LABELS["deployment" if "deployment" in about else "connector"]

@@ -49,7 +49,14 @@ BAD: tuple[tuple[str, str], ...] = (
     ),
     (
         small(project='logs = { source = "otlp", key = "short" }'),
-        "projects[0].logs.key: must have at least 16 characters",
+        "projects[0].logs.key: must be at least 16 visible ASCII characters, no blank at either end and no apostrophe",
+    ),
+    *(
+        (
+            small(project=f'logs = {{ source = "otlp", next_key = "{key}", key = "0123456789abcdef" }}'),
+            "projects[0].logs.next_key: must be at least 16 visible ASCII characters, no blank at either end and no apostrophe",
+        )
+        for key in (" 0123456789abcdef", "0123456789abc'def", "0123456789ab\\ncdef", "0123456789abcdéf")
     ),
     (small(project='api_url = "ftp://x"'), "projects[0].api_url: must be a URL that begins with https:// or http://"),
     (
@@ -313,6 +320,23 @@ def test_only_the_newline_at_the_end_of_a_secret_goes(tmp_path: Path) -> None:
 
 SECOND = '[[receivers]]\nname = "other"\nconsole = [{}]\n'
 DOUBTFUL: tuple[tuple[str, str], ...] = (
+    (
+        small(LOG_RULE + """matchers = ['sevrity="ERROR"']"""),
+        'rules[0].matchers[0]: nothing here has a label "sevrity"; did you mean "severity"?',
+    ),
+    (
+        small(LOG_RULE + """by = ["deploymnt"]"""),
+        'rules[0].by[0]: nothing here has a label "deploymnt"; did you mean "deployment"?',
+    ),
+    (
+        small(WRONG_RULE + """matchers = ['status="Failed"', 'tpye="preview"']"""),
+        'rules[0].matchers[1]: nothing here has a label "tpye"; did you mean "type"?',
+    ),
+    (
+        small(LOG_RULE + """matchers = ['level="error"']"""),
+        "rules[0].matchers[0]: no record has the level 'error': there are DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, "
+        "CRITICAL, ALERT, EMERGENCY",
+    ),
     (small(SECOND + '[route]\nreceiver = "team"'), "receivers[1]: no route leads to this receiver"),
     (SMALL.replace("console = [{}]", ""), "receivers[0]: has no sinks: what is routed to it is told to nobody"),
     (

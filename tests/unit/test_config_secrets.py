@@ -2,6 +2,7 @@ import random  # noqa: TID251  seeded, to mutate with
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.configs import ENVIRON, EXAMPLE
 from watcher.config import load, loads
+from watcher.config.settings import LogsSettings
 from watcher.errors import ConfigError
 
 
@@ -102,3 +104,13 @@ def test_no_mutation_crashes_or_shows_a_secret(seed: int) -> None:
 def test_no_torn_file_crashes_or_shows_a_secret(at: int, gone: int, put: str) -> None:
     text = EXAMPLE.read_text()
     assert leaks(told(text[:at] + put + text[at + gone :], ENVIRON)) == []
+
+
+def test_a_key_from_a_file_is_held_to_what_one_in_place_is_held_to(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("canary\n")
+    settings = LogsSettings(source="otlp", key_file=tmp_path / "key")
+    with pytest.raises(ConfigError, match=r"logs\.key_file: what it holds must be at least 16 visible") as refused:
+        settings.taken_keys()
+    assert "canary" not in str(refused.value)
+    (tmp_path / "key").write_text("0123456789abcdef\n")
+    assert settings.taken_keys() == ("0123456789abcdef",)

@@ -120,7 +120,7 @@ def _sighted(entry: Entry, main: Observer[Deployment]) -> Sighted:
     return Sighted(
         region=entry.settings.region,
         deployments=lambda: main.current,
-        ready=lambda: main.attempted or bool(main.current),
+        listed_at=main.listed_at,
         recent=entry.recent,
     )
 

@@ -10,7 +10,7 @@ import click
 
 from watcher import app
 from watcher.cli.options import config_option, load_config, output_option
-from watcher.config import Loaded, Settings, json_schema, read_secret, to_route
+from watcher.config import Loaded, ProjectSettings, Settings, json_schema, read_secret, to_route
 from watcher.core import duration, matcher
 from watcher.core.route import Route
 from watcher.errors import ConfigError
@@ -75,6 +75,7 @@ def summarise(loaded: Loaded) -> dict[str, Any]:
                 "poll_interval": duration.text(each.poll_interval),
                 "fast_poll_interval": duration.text(each.fast_interval),
                 "blind_after": duration.text(each.blind_limit),
+                "logs": _logs(each, settings),
             }
             for each in settings.projects
         ],
@@ -83,7 +84,7 @@ def summarise(loaded: Loaded) -> dict[str, Any]:
                 "name": each.name,
                 "origin": loaded.origins[each.name],
                 "on": each.on,
-                "kind": "fact" if each.is_fact else "state",
+                "kind": each.kind,
             }
             for each in settings.rules
         ],
@@ -93,6 +94,18 @@ def summarise(loaded: Loaded) -> dict[str, Any]:
         ],
         "warnings": list(loaded.warnings),
     }
+
+
+def _logs(project: ProjectSettings, settings: Settings) -> str:
+    """Where the logs of a project come from, in words."""
+    match project.logs.source:
+        case "poll":
+            return f"polled every {duration.text(project.logs.poll_interval)}, every 15s where something happens"
+        case "otlp":
+            host, port = settings.otlp.listen
+            return f"pushed to {host}:{port}"
+        case _:
+            return "off"
 
 
 def _route(node: Route) -> dict[str, Any]:
@@ -114,7 +127,7 @@ def _text(path: Path, summary: dict[str, Any]) -> Iterator[str]:
     for each in summary["projects"]:
         yield (
             f"  {each['key']} ({each['region']}): every {each['poll_interval']}, every {each['fast_poll_interval']} while "
-            f"something is deployed, blind after {each['blind_after']}"
+            f"something is deployed, blind after {each['blind_after']}; logs {each['logs']}"
         )
     yield "\nrules"
     for each in summary["rules"]:

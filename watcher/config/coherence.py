@@ -10,6 +10,7 @@ from ipaddress import ip_network
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from watcher.config import labels as label_names
 from watcher.config import log_rules
 from watcher.config.problem import Path, suggestion
 from watcher.core import duration
@@ -91,6 +92,7 @@ def warnings(tree: Tree) -> Said:
     """What is allowed and looks like a mistake."""
     yield from _receiver_warnings(tree)
     for at, rule in listed(tree, "rules"):
+        yield from label_names.warnings(("rules", at), rule)
         labels = rule.get("labels")
         severity = labels.get("severity", "info") if isinstance(labels, dict) else "info"
         if severity not in SEVERITIES:

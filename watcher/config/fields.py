@@ -9,7 +9,7 @@ from ipaddress import ip_network
 from typing import Annotated, Any, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, SecretStr, WithJsonSchema
 
 from watcher import pattern, render
 from watcher.core import duration, matcher
@@ -148,3 +148,19 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$"
 FieldName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_.]{0,199}$")]
 """A label, or a field of a structured record like `details.orderId`."""
 LabelName: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
+
+
+SHORTEST_KEY = 16
+
+
+def presentable(key: SecretStr) -> SecretStr:
+    """A key that a sender can present: in a header, and in a destination of Platform Insights, which takes no apostrophe."""
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or "'" in text or text.strip() != text or len(text) < SHORTEST_KEY:
+        raise ValueError(
+            f"must be at least {SHORTEST_KEY} visible ASCII characters, no blank at either end and no apostrophe"
+        )
+    return key
+
+
+SenderKey = Annotated[SecretStr, AfterValidator(presentable)]

@@ -74,7 +74,7 @@ def _measured_problems(path: Path, rule: Tree, kind: str) -> Said:
     for key in SINGLE & rule.keys():
         yield (*path, key), f"has no meaning beside {kind}, which sees how much was written, and no records"
     known = PLACES - OF_APPLICATIONS | COMPARED if kind == "verdict" else PLACES
-    unseen = ((at, name) for at, text in _listed(rule, "matchers") for name in _names(text) if name not in known)
+    unseen = ((at, name) for at, text in _listed(rule, "matchers") for name, _ in names_in(text) if name not in known)
     for at, name in unseen:
         yield (*path, "matchers", at), _UNSEEN.format(name, _whose(name), kind)
     for at, label in _listed(rule, "by"):
@@ -102,12 +102,16 @@ def _listed(rule: Tree, key: str) -> list[tuple[int, object]]:
     return list(enumerate(value)) if isinstance(value, list) else []
 
 
-def _names(text: object) -> list[str]:
-    """The labels that a text of matchers names; none where it cannot be read, which has been said."""
+def names_in(text: object) -> list[tuple[str, str]]:
+    """The labels that a text of matchers names, with the values they are compared with where those are no patterns.
+
+    None where it cannot be read, which has been said.
+    """
     try:
-        return [each.name for each in matcher.parse(str(text), lambda _: lambda _: True)]
+        found = matcher.parse(str(text), lambda _: lambda _: True)
     except ValueError:
         return []
+    return [(each.name, each.value if each.op in {"=", "!="} else "") for each in found]
 
 
 def project_problems(path: Path, project: Tree) -> Said:

@@ -22,15 +22,18 @@ from watcher.config.fields import (
     Pattern,
     Pause,
     SearchPattern,
+    SenderKey,
     Share,
     Template,
     at_least,
     at_most,
+    presentable,
 )
 from watcher.config.secret import value_of
 from watcher.connect import ProjectAccess
 from watcher.core.duration import Millis
 from watcher.core.event import EventType
+from watcher.errors import ConfigError
 from watcher.rules.compile import LogText, RuleText
 from watcher.sinks import SINKS, SinkConfig
 
@@ -56,16 +59,23 @@ class LogsSettings(Table):
     """How often to read the logs of a Deployment that is quiet; one that is being deployed, failed or writes is read every 15s."""
     max_requests_per_second: float = Field(default=5.0, gt=0, le=100)
     """How fast to ask the log endpoints, whatever is due."""
-    key: SecretStr | None = Field(default=None, min_length=16)
+    key: SenderKey | None = None
     """What a sender has to present; senders with the same key may speak for all projects that have it."""
     key_file: Path | None = None
-    next_key: SecretStr | None = Field(default=None, min_length=16)
+    next_key: SenderKey | None = None
     """Taken as well, so that a key can be changed without losing anything."""
     next_key_file: Path | None = None
 
     def taken_keys(self) -> tuple[str, ...]:
         """The keys that are taken, read now. Raises ConfigError."""
-        return tuple(filter(None, (value_of(self, "key"), value_of(self, "next_key"))))
+        return tuple(key for name in ("key", "next_key") if (key := self._taken(name)))
+
+    def _taken(self, name: str) -> str:
+        found = value_of(self, name)
+        try:
+            return presentable(SecretStr(found)).get_secret_value() if found else ""
+        except ValueError as error:
+            raise ConfigError([f"logs.{name}_file: what it holds {error}"]) from None
 
 
 class ConnectorsSettings(Table):
@@ -182,6 +192,14 @@ class RuleSettings(Table):
     def is_fact(self) -> bool:
         """Whether it tells what has happened, instead of following a condition."""
         return bool(self.from_ is not None or self.to is not None or self.events or self.added)
+
+    @property
+    def kind(self) -> str:
+        """What kind of rule it is, in one word."""
+        if self.on != "log":
+            return "fact" if self.is_fact else "state"
+        kinds = ("new", "of", "spike", "absent", "missed_run", "verdict")
+        return next((each for each in kinds if getattr(self, each)), "count")
 
     def text(self) -> RuleText:
         """The rule as `watcher.rules` reads it."""

@@ -15,11 +15,15 @@ Lines are judged trace by trace (a stack trace is one), each is put into the fir
 | bare        | only words that fit any failure: "Application failed to start",   | when nothing more telling is left            |
 |             | "Error: command failed", "Unhandled rejection"                    |                                              |
 | wrapper     | "Post-deploy failed: Insufficient scope": another's reason        | like an error, when no lesser text before it |
-| text        | no level, but a wording of failure: "Could not …", "Failed to …"  | when there is no error                       |
+| text        | no level, but a wording of failure: "Could not …", "… must be …", | when there is no error                       |
+|             | "… exceeded the time limit …", "… is not allowed …"               |                                              |
 | error       | a level from ERROR on; or the name of a failure, whatever the     | the first                                    |
 |             | level: ECONNREFUSED, invalid_client, "tsc: not found", TS2322     |                                              |
-| hint        | no level and only a word that something is amiss: "is not",       | right before a consequence or an exit code,  |
-|             | "requires … but …"                                                | when these are all there is                  |
+| hint        | no level and only a word that something is amiss: "is not",       | right before a consequence, a bare line or   |
+|             | "invalid"                                                         | an exit code, when these are all there is    |
+
+What tests print is not looked at (core/testoutput.py). A warning, a conflict or a retry is noise when its application
+goes on to other work and nothing is said to have failed since; so are answers to requests that are the caller's fault.
 
 In this order: 1. only what was logged within WINDOW before the last sign of failure, older lines when that gives
 nothing; 2. without what recovered: an error is over when its application says afterwards that it listens, is connected
@@ -28,10 +32,10 @@ the first time. Where most ERRORs of an application say nothing wrong, it writes
 wording counts. A text that gives itself a lesser level than its record is believed.
 
 Within a trace it is the line with the error: not the source above it, the last `Caused by:` of Java, of Python the
-exception that others were raised from (unless a mere look-up failed and was told better), of a file with the errors in it the first of these.
+exception that others were raised from (unless a mere look-up failed and was told better), of a file with the errors in
+it the first of these (core/telling.py). Of a heading that says nothing by itself it is the line below.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -40,8 +44,11 @@ from typing import Final
 from watcher.core import level
 from watcher.core.duration import Millis
 from watcher.core.fingerprint import error_line, template, traces
-from watcher.core.judgement import RETRIES, SUMMARY, Class, Said, bare_text, judged, named, said, wording
+from watcher.core.judgement import ANSWERED, CONFLICTS, RETRIES, SUMMARY, Class, judged, named
 from watcher.core.logrecord import Line
+from watcher.core.telling import below_heading, telling
+from watcher.core.testoutput import printed_by_tests
+from watcher.core.wording import Said, bare_text, said, wording
 
 WINDOW: Final[Millis] = 15 * 60_000
 """How long before the last sign of a failure its cause is looked for first."""
@@ -53,7 +60,6 @@ BURST: Final[Millis] = 1_000
 """How far apart lines are that were written in one go, at most."""
 _FLOOD: Final = 4
 """As many harmless errors, and more of them than others, show that a level says where it was written and not what."""
-_LOOKED_AT: Final = 2048
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,6 +73,9 @@ class _Sign:
     told: Said
     kind: Class
     worded: Class
+    gravest: str
+    ended: bool = False
+    """Is an exit code told that is not zero?"""
     grave: bool = False
     traceback: bool = False
     over: bool = False
@@ -74,11 +83,28 @@ class _Sign:
 
 def decisive(lines: Sequence[Line]) -> int | None:
     """Position of the line that says why it failed, in lines that are in order of time; None when none says anything."""
+    printed = printed_by_tests(lines)
+    if not printed:
+        return _decisive(lines)
+    positions = [position for position in range(len(lines)) if position not in printed]
+    found = _decisive([lines[position] for position in positions])
+    return None if found is None else positions[found]
+
+
+def _decisive(lines: Sequence[Line]) -> int | None:
+    """The same, where no line is a test's; of a heading the line below it."""
+    found = _found(lines)
+    return None if found is None else below_heading(lines, found)
+
+
+def _found(lines: Sequence[Line]) -> int | None:
+    """The line that says why, be it a heading."""
     signs = [_sign(lines, group) for group in traces(lines)]
     _mark_flooded(signs)
     _mark_followed(signs)
     _mark_shutdown(signs)
     _mark_over(signs)
+    _mark_outlived(signs)
     failing = [sign for sign in signs if sign.kind not in {Class.NOISE, Class.HINT}]
     if not failing:
         return _hinted(signs)
@@ -87,7 +113,8 @@ def decisive(lines: Sequence[Line]) -> int | None:
         standing = [sign for sign in candidates if not sign.over]
         best = max((sign.kind for sign in standing), default=Class.NOISE)
         if best >= Class.BARE:
-            return _first_time(_first(standing, best), signs).position
+            first = _first_time(_first(standing, best), signs)
+            return ((best is Class.BARE and _hint(signs, first)) or first).position
     return _last_resort(failing, signs)
 
 
@@ -139,7 +166,7 @@ def _last_resort(failing: Sequence[_Sign], signs: Sequence[_Sign]) -> int | None
 
 def _hinted(signs: Sequence[_Sign]) -> int | None:
     """What was said before a program ended with an exit code, and nothing else says that anything failed."""
-    ended = next((sign for sign in signs if SUMMARY.within(sign.told)), None)
+    ended = next((sign for sign in signs if sign.ended), None)
     hint = None if ended is None else _hint(signs, ended)
     return None if hint is None else hint.position
 
@@ -151,7 +178,7 @@ def _hint(signs: Sequence[_Sign], end: _Sign) -> _Sign | None:
         for sign in signs
         if sign.kind is Class.HINT
         and sign.application == end.application
-        and sign.position < end.position
+        and (sign.position < end.position or sign is end)
         and sign.at >= end.at - WINDOW
     ]
     if not before:
@@ -212,15 +239,52 @@ def _mark_over(signs: Iterable[_Sign]) -> None:
         own = pending.setdefault(sign.application, [])
         if sign.kind in {Class.ERROR, Class.TEXT, Class.RETRY, Class.BARE}:
             own.append(sign)
-        elif sign.kind in {Class.WRAPPER, Class.CONSEQUENCE} or SUMMARY.within(sign.told):
+        elif sign.kind in {Class.WRAPPER, Class.CONSEQUENCE} or sign.ended:
             own.clear()
         elif _is_up(sign):
             over += own
             own.clear()
         elif _CONNECTED.within(sign.told):
-            over += [each for each in own if each.kind is Class.RETRY or _PASSING.within(each.told)]
+            passed = [each for each in own if each.kind is Class.RETRY or _PASSING.within(each.told)]
+            over += passed
+            for each in passed:
+                each.kind = Class.RETRY
     for sign in over:
         sign.over = True
+
+
+def _mark_outlived(signs: Sequence[_Sign]) -> None:
+    """A warning, a conflict or a retry is noise if its application went on working and nothing failed since."""
+    failed = False
+    working: set[str] = set()
+    lasting: set[tuple[str, str]] = set()
+    for sign in reversed(signs):
+        if not _may_pass(sign):
+            failed = failed or sign.ended or (sign.kind not in {Class.NOISE, Class.HINT} and not sign.over)
+            if _is_work(sign):
+                working.add(sign.application)
+            continue
+        told = sign.application, template(sign.text)
+        if failed or sign.application not in working or told in lasting:
+            lasting.add(told)
+        else:
+            sign.kind = Class.NOISE
+
+
+def _may_pass(sign: _Sign) -> bool:
+    """Is it a failure that an application may get over without a word of that?"""
+    if sign.kind is Class.RETRY:
+        return True
+    if sign.kind not in {Class.BARE, Class.TEXT, Class.WRAPPER, Class.ERROR} or sign.ended:
+        return False
+    return sign.gravest == level.WARNING or (sign.gravest == level.DEFAULT and CONFLICTS.within(sign.told))
+
+
+def _is_work(sign: _Sign) -> bool:
+    """Does it show that the application works: no answer to a request, no shutting down, nothing that is amiss?"""
+    if sign.kind is not Class.NOISE or not sign.told.text or level.rank(sign.gravest) >= level.rank(level.WARNING):
+        return False
+    return not sign.ended and not ANSWERED.within(sign.told) and not _STOPS.within(sign.told)
 
 
 def _is_up(sign: _Sign) -> bool:
@@ -233,11 +297,12 @@ def _is_up(sign: _Sign) -> bool:
 
 def _sign(lines: Sequence[Line], group: Sequence[int]) -> _Sign:
     """What a trace is by itself."""
-    position = _telling(lines, group)
+    position = telling(lines, group)
     first, line = lines[group[0]], lines[position]
     text = bare_text(error_line(line.message))
     gravest = max((_level(lines[each]) for each in group), key=level.rank)
     told = said(text)
+    last = told if len(group) == 1 else said(bare_text(lines[group[-1]].message))
     grave = gravest in level.ERRORS and len(group) == 1 and level.effective("", None, line.message) not in level.ERRORS
     return _Sign(
         position=position,
@@ -247,6 +312,8 @@ def _sign(lines: Sequence[Line], group: Sequence[int]) -> _Sign:
         told=told,
         kind=judged(told, gravest),
         worded=judged(told, level.DEFAULT) if grave else Class.NOISE,
+        gravest=gravest,
+        ended=SUMMARY.within(told) or SUMMARY.within(last),
         grave=grave,
         traceback=first.message.startswith("Traceback ("),
     )
@@ -262,67 +329,7 @@ def _level(line: Line) -> str:
     return level.effective("", None, bare_text(line.message))
 
 
-def _telling(lines: Sequence[Line], group: Sequence[int]) -> int:
-    """The position in a trace whose line says what happened."""
-    if len(group) == 1:
-        return group[0]
-    messages = [lines[position].message[:_LOOKED_AT] for position in group]
-    causes = [number for number, message in enumerate(messages) if message.startswith("Caused by:")]
-    if causes:
-        return group[causes[-1]]
-    if _WRAPS.search(messages[0]):
-        causes = [number for number, message in enumerate(messages) if _CAUSE.match(message)]
-        if causes:
-            return group[causes[-1]]
-    original = _original(messages)
-    if original is not None:
-        return group[original]
-    told = error_line("\n".join(message.replace("\n", " ") for message in messages))
-    position = next(
-        (
-            position
-            for position, message in zip(group, messages, strict=True)
-            if told and message.replace("\n", " ").startswith(told)
-        ),
-        group[0],
-    )
-    return position if position != group[0] else _below(lines, group, messages)
-
-
-def _original(messages: Sequence[str]) -> int | None:
-    """Of chained exceptions of Python the one that came first: what another was raised from, unless it is a mere look-up."""
-    link = next((number for number, message in enumerate(messages) if message.startswith(_LINKS)), None)
-    if link is None:
-        return None
-    told = [number for number in range(link) if messages[number].strip()]
-    if not told or (messages[link].startswith(_LINKS[1]) and messages[told[-1]].startswith(_LOOK_UPS)):
-        return None
-    return next((number for number in reversed(told) if _RAISED.match(messages[number])), told[-1])
-
-
-def _below(lines: Sequence[Line], group: Sequence[int], messages: Sequence[str]) -> int:
-    """The first line of the group, unless it is but a heading, and a line below says what happened: a file with its errors."""
-    heading = judged(said(bare_text(messages[0])), lines[group[0]].level or level.DEFAULT)
-    if heading not in {Class.NOISE, Class.BARE, Class.HINT}:
-        return group[0]
-    hint = group[0]
-    for position, message in zip(group[1:], messages[1:], strict=True):
-        text = message.strip()
-        kind = Class.NOISE if text.startswith("at ") else judged(said(bare_text(text)), level.DEFAULT)
-        if kind >= Class.TEXT:
-            return position
-        hint = position if kind is Class.HINT and hint == group[0] else hint
-    return hint
-
-
 _LESSER: Final = frozenset((level.DEBUG, level.INFO, level.NOTICE, level.WARNING))
-_LINKS: Final = ("The above exception was the direct cause", "During handling of the above exception")
-_LOOK_UPS: Final = ("KeyError", "IndexError", "AttributeError", "StopIteration", "LookupError")
-_RAISED: Final = re.compile(r"[A-Za-z_][\w.]{0,200}(?::\s|$)")
-_WRAPS: Final = re.compile(
-    r"\b(?:fetch|request) failed\b|\bfailed to (?:start|initiali[sz]e|connect)\b|\bAggregateError\b", re.IGNORECASE
-)
-_CAUSE: Final = re.compile(r"\s{0,40}\[?cause\]?:\s")
 _HARMLESS: Final = wording(
     ("cont proc carr", r"\b(?:continuing|proceeding|carrying on)\b.{0,40}\b(?:without|anyway|with default)"),
     ("fall", r"\b(?:falling back|fall back|fallback)\b"),

@@ -1,21 +1,11 @@
-r"""What a line is to a failure, by its wording: the classes of core/decisive.py, and the wordings that make them.
-
-Everything is judged in lower case and by its beginning. A wording is looked for only in a text that has a word of its
-stem (`fail` of "failed", "failure"): so nearly all patterns are passed over, and a long text costs little.
-"""
+r"""What a line is to a failure, by its wording: the classes of core/decisive.py, and the wordings that make them."""
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, NamedTuple
+from typing import Final
 
 from watcher.core import level
-
-_LOOKED_AT: Final = 2048
-_JUDGED: Final = 500
-"""Characters of a telling line that are judged; what it says stands at its beginning."""
+from watcher.core.wording import Said, says_nothing, wording
 
 
 class Class(IntEnum):
@@ -31,51 +21,10 @@ class Class(IntEnum):
     ERROR = 7
 
 
-class Said(NamedTuple):
-    """A text as it is judged: in lower case, and the stems of its words."""
-
-    text: str
-    stems: frozenset[str]
-
-
-def said(text: str) -> Said:
-    """What is judged of a text."""
-    lower = text[:_JUDGED].lower()
-    return Said(lower, frozenset(_STEM.findall(lower)))
-
-
-@dataclass(slots=True, frozen=True)
-class Wording:
-    """Patterns by the stem that a text must have for them to be found in it; "" of those to try on every text."""
-
-    patterns: Mapping[str, re.Pattern[str]]
-    stems: frozenset[str]
-
-    def within(self, told: Said) -> bool:
-        """Is it worded so?"""
-        found = self.stems & told.stems if "" not in self.stems else (self.stems & told.stems) | {""}
-        return any(self.patterns[stem].search(told.text) is not None for stem in found)
-
-
-def wording(*rows: tuple[str, str]) -> Wording:
-    """Of rows "stems, one of which is a must" and pattern."""
-    patterns: dict[str, list[str]] = defaultdict(list)
-    for stems, pattern in rows:
-        for stem in stems.split() or ("",):
-            patterns[stem].append(pattern)
-    return Wording({stem: re.compile("|".join(each)) for stem, each in patterns.items()}, frozenset(patterns))
-
-
-def bare_text(message: str) -> str:
-    """The text without colours and without what a build tool or a logger puts in front of every line."""
-    text = _ANSI.sub("", message[:_LOOKED_AT]) if "\x1b" in message else message[:_LOOKED_AT]
-    return _FRONT.sub("", text, count=1).strip()
-
-
 def judged(told: Said, gravest: str) -> Class:
     """The first row of the table in core/decisive.py that fits."""
     minor = level.rank(gravest) < level.rank(level.WARNING) and gravest != level.DEFAULT
-    if minor or not told.text or _NOISE.within(told):
+    if minor or not told.text or _NOISE.within(told) or ACCESS.within(told):
         return Class.NOISE
     kind = next((kind for kind, worded in _ROWS if worded.within(told)), None)
     return _weighed(told, gravest) if kind is None else kind
@@ -90,7 +39,11 @@ def _weighed(told: Said, gravest: str) -> Class:
         return Class.ERROR
     if names or _WORDED.within(told):
         return Class.TEXT
-    return Class.HINT if gravest == level.DEFAULT and _HINTS.within(told) else Class.NOISE
+    if gravest != level.DEFAULT:
+        return Class.NOISE
+    if _PROSE.within(told) and not _UNHURT.within(told):
+        return Class.TEXT
+    return Class.HINT if _HINTS.within(told) else Class.NOISE
 
 
 def named(told: Said) -> bool:
@@ -98,60 +51,7 @@ def named(told: Said) -> bool:
     return _NAMED.within(told)
 
 
-def says_nothing(told: Said) -> bool:
-    """Is it said that something failed, in words that fit any failure: "Build failed", "Error: command failed"?"""
-    if _FAILING.isdisjoint(told.stems):
-        return False
-    text = _ADVICE.sub("", told.text)
-    if _QUOTED.search(text):
-        return False
-    return all(word in _EMPTY or word.endswith(_KINDS) for word in _WORDS.findall(text))
-
-
-# ── words ────────────────────────────────────────────────────────────────────
-
-_STEM: Final = re.compile(r"([a-z]{1,4})[a-z]*+")
-_WORDS: Final = re.compile(r"[a-z]++|[^\x00-\x7f\W]++")
-_QUOTED: Final = re.compile(r"['\"][^'\"\s]")
-_KINDS: Final = ("error", "exception", "context")
-_ADVICE: Final = re.compile(r"(?<=[.!]) (?:to|for|see|please|try|check|run) .*")
-_FAILING: Final = frozenset(("err", "erro", "fail", "exce", "reje", "cras", "fata", "wron", "unha", "unca"))
-_EMPTY: Final = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        it this that there something anything application applications app server service services connector worker
-        workers process program build compilation compile compiler typescript test tests suite suites file files
-        command commands script scripts step task tasks job run start startup boot bootstrap deploy deployment
-        install installation dependencies lifecycle request fetch container child subprocess stage goal module
-        modules package packages post pre undeploy migration migrations failed failing failure failures fail fails
-        error errors err exception exceptions rejection rejections crash crashed fatal critical wrong went occurred
-        encountered happened unexpected unknown internal unhandled uncaught promise unhandledrejection
-        unhandledpromiserejection uncaughtexception terminated aborted exit exits exited exiting code status signal
-        non zero problem problems result results severe incompatible a an the of in at on by for to from with within
-        without during while due because and or but has have had been was were is are be when what above below see
-        more please check output log logs detail details information ms s sec seconds npm running executing execute
-        building compiling starting load loading found generated total re try again here as following reason after
-        before could not did will cannot its your our one all some
-        """,
-    )
-)
-"""Words that fit any failure."""
 _ENDS: Final = re.compile(r"^npm\s|\bexit(?:s|ed|ing)?\b|\bcode\b|\bnon-?zero\b")
-_ANSI: Final = re.compile(r"\x1b\[[0-9;?]{0,16}[A-Za-z]")
-_FRONT: Final = re.compile(
-    r"^(?:Step\s\#[0-9]{1,4}(?:\s-\s\"[^\"]{1,80}\")?:\s{0,4}"
-    r"|\#[0-9]{1,5}\s[0-9]{1,6}\.[0-9]{1,6}\s"
-    r"|\[(?:builder|detector|analyzer|exporter|restorer|[0-9T:. Z+-]{8,40})\]\s{0,4}(?:\[[0-9]{1,8}\]\s(?=\[))?"
-    r"|[0-9]{4}[-/][0-9]{2}[-/][0-9]{2}[T ][0-9:.,]{5,20}Z?\s{1,4}(?:[\w./-]{1,100}\.go:[0-9]{1,7}:\s)?"
-    r"|(?:WARN|ERROR|FATAL)\s{1,4}[0-9]{1,8}\s---\s(?:\[[^\]]{0,60}\]\s{1,4}){1,3}[\w.$\[\]/]{1,80}\s{0,60}:\s{0,4}"
-    r"|(?:WARN|ERROR|FATAL)\s{1,4}\[[^\]]{0,60}\]\s{1,4}[\w.$]{1,80}\s-\s"
-    r"|\[(?:ERROR|FATAL|error)\]\s{1,4}(?=\S)"
-    r"|npm\s(?:ERR!|error)\s(?=(?:node-(?:pre-)?)?gyp\s|prebuild|\S{1,200}:[0-9]{1,6}:)"
-    r"|(?:node-pre-)?gyp\s(?:ERR!|error)\s(?:stack\s)?(?=\S)"
-    r"|>\s{1,4}(?=[A-Z])){0,5}"
-)
-"""Cloud Build, BuildKit, buildpacks, times, loggers of Go and Java, Maven, and npm in front of another tool's output."""
 _NPM: Final = r"^npm\s(?:err!|error)"
 _GIVEN_UP: Final = wording(
     ("givi gave", r"\b(?:giving|gave) up\b"),
@@ -166,8 +66,22 @@ RETRIES: Final = wording(
     ("atte", r"\battempt\s#?[0-9]{1,3}\s?(?:of|/)\s?[0-9]{1,3}\b|\b[0-9]{1,3} attempts? (?:left|remaining)\b"),
     ("atte retr tryi conn fail time", r"\((?:attempt\s)?[0-9]{1,3}\s?/\s?[0-9]{1,3}\)"),
     ("back", r"\bback(?:ing)?[ -]?off\b"),
+    (
+        "wait next",
+        r"\bwaiting (?:for )?[0-9.]{1,8}\s?(?:ms|s|sec|m|min)\w{0,5}\b|\bnext (?:attempt|try|retry) (?:in|at)\b",
+    ),
+    ("agai", r"\b(?:re-?)?(?:reading|fetching|loading|sending|requesting|updating|applying)\b.{0,30}\bagain\b"),
+    ("requ redi nack", r"\bre-?queu(?:ed|ing)\b|\bredeliver(?:ed|ing|y)\b|\bnacked\b"),
     ("retr trie", r"\b[0-9]{1,3} (?:retries|tries) (?:left|remaining)\b"),
 )
+CONFLICTS: Final = wording(
+    ("conc", r"\bconcurrent\s?(?:modification|update)\b"),
+    ("conf", r"\b(?:version|write|update|edit|merge|409|lock) conflict\b|\b409:? conflict\b"),
+    ("vers", r"\bdifferent version than expected\b|\bversion mismatch\b"),
+    ("dead opti seri", r"\bdeadlock\b|\boptimistic lock\w{0,8}\b|\bcould not serialize\b"),
+    ("too", r"\btoo many requests\b"),
+)
+"""What several that work at the same time do to one another, and the next attempt gets over."""
 SUMMARY: Final = wording(
     ("exit", r"\bexit(?:ed)?(?:\swith)?(?:\s(?:code|status))?[\s:=(]{1,3}[1-9][0-9]{0,2}\b|\bexited with\b"),
     ("zero nonz", r"\bnon-?zero\b"),
@@ -224,6 +138,7 @@ _NOISE: Final = wording(
     ),
     ("info debu wait", r"^info visit\b|^debugger (?:attached|listening)|^waiting for the debugger"),
     ("node", r"^node\.js v[0-9]"),
+    ("todo skip", r"^not ok [0-9]{1,6}\b.{0,200}# (?:todo|skip)\b"),
     ("make evic", r"^make(?:\[[0-9]{1,3}\])?: \*\*\*|\bkubernetes\b.{0,40}\bevicted\b"),
     (
         "get post put patc dele head opti",
@@ -238,6 +153,27 @@ _NOISE: Final = wording(
     ("fall non nonf nonc nonb", r"\bfalling back\b|\bnon-?(?:fatal|critical|blocking)\b"),
     ("safe igno", r"\b(?:safe(?:ly)? (?:to )?ignored?)\b|\(ignored\)"),
 )
+_METHOD: Final = r"(?:get|post|put|patch|delete|head|options)"
+_METHODS: Final = "get post put patc dele head opti"
+ACCESS: Final = wording(
+    (
+        _METHODS,
+        rf"(?:^|[\s\"\[(=>:-]){_METHOD}\s/\S{{0,400}}+.{{0,24}}?[\s=:>→-][1-4][0-9]{{2}}(?:$|\"|[\s-]{{1,3}}(?:[0-9\"(\[+-]|in\b|$|not found|forbidden|unauthorized|bad request|too many))",
+    ),
+    (_METHODS, rf"^\W{{0,3}}[1-4][0-9]{{2}}\W{{1,4}}{_METHOD}\s/"),
+    (
+        "stat",
+        r"\b(?:path|url|uri)\"?[=:]\s?\"?/.{0,200}?\bstatus(?:_?code)?\"?[=:]\s?\"?[1-4][0-9]{2}\b",
+    ),
+    ("cann rout no", rf"^cannot {_METHOD} /|^route {_METHOD}:/\S{{0,400}} not found|^no (?:mapping|static resource)\b"),
+    ("forb unau", r"^(?:forbidden|unauthorized)\b.{0,60}: /"),
+    ("inva tls", r"^invalid http request\b|\btls handshake error from\b"),
+)
+"""What a server says of requests that it answered, or that are the caller's fault."""
+ANSWERED: Final = wording(
+    (_METHODS, rf"(?:^|[\s\"\[(=>:-]){_METHOD}\"?,?\s\S"), ("path url uri", r"\b(?:path|url|uri)\"?[=:]")
+)
+"""A request, whatever the answer."""
 _CONSEQUENCES: Final = wording(
     (
         "fail",
@@ -384,6 +320,51 @@ _WORDED: Final = wording(
     ("miss requ not", r"\bis (?:missing|required|not (?:set|defined|valid|allowed|reachable|supported))\b"),
     ("erro", r"\berror:\s"),
 )
+_PROSE: Final = wording(
+    (
+        "cann can coul coul unab fail not",
+        r"\b(?:could not|couldn't|cannot|can't|unable to|not able to|failed to)\s\w",
+    ),
+    (
+        "exce",
+        r"\bexceed(?:s|ed)\b.{0,60}\b(?:limits?|quota|maximum|timeout|time|size|length|memory|budget|threshold|number|allowed)\b",
+    ),
+    ("limi quot maxi", r"\b(?:limit|quota|maximum)\b.{0,60}\b(?:exceeded|reached|exhausted)\b"),
+    (
+        "term kill refu deni reje revo susp bloc abor forb",
+        r"\b(?:was|were|been|is|are|got)\s(?:\w{1,12}ly\s)?(?:terminated|killed|refused|denied|rejected|revoked|suspended|blocked|aborted|forbidden)\b",
+    ),
+    (
+        "refu deni reje revo forb",
+        r"\b(?:access|permission|login|connection|request|handshake|destination|server|host)\s(?:refused|denied|rejected|revoked|forbidden)\b",
+    ),
+    ("refu deni reje", r"\b(?:refused|denied|rejected)\s(?:by|the|to|access|permission|because)\b"),
+    (
+        "not",
+        r"\b(?:is|are|was|were)\snot\s(?:allowed|permitted|authori[sz]ed|supported|valid|reachable|accessible|installed|executable|writable|readable|recogni[sz]ed|compatible|found|unique|empty|an?\s(?:valid|function|number|string|directory|file|url))\b",
+    ),
+    ("not", r"\bnot\s(?:met|reached|fulfilled|satisfied)\b|:\snot\sfound$"),
+    (
+        "does do did",
+        r"\b(?:does|do|did)\snot\s(?:exist|match|have|meet|contain|allow|support|satisfy|belong|provide|accept|resolve|respond|answer)\b",
+    ),
+    ("must", r"\bmust\s(?:not\s)?(?:be|have|contain|start|begin|end|match|include|specify|provide)\b"),
+    ("expe requ", r"\b(?:expect(?:ed|s)|requires?)\b.{1,160}\b(?:but|got|found|received|instead)\b"),
+    ("miss", r"\b(?:is|are)\smissing\b|\bmissing\s(?:required|the|a|an|from|in|for)\b"),
+    ("time expi", r"\btimed\sout\b|\b(?:has|have)\sexpired\b"),
+)
+"""Sentences that tell a failure without a level and without a word that only failures have."""
+_UNHURT: Final = wording(
+    (
+        "noth not no skip igno crea will usin defa fall cont opti as anyw if unle when whet shou unti see depr expe may migh e",
+        r"\b(?:nothing to|not needed|no need|skip\w*|ignor\w*|creating|will be|using|defaults?|fall(?:ing|s)? ?back|continu\w*|optional|as expected|anyway|if|unless|whether|should|until|deprecated|experimental|may|might)\b",
+    ),
+    (
+        "chec veri ensu vali make note dele remo look",
+        r"^\W{0,4}(?:checking|verifying|ensuring|validating|make sure|note|deleting|removing|looking)\b",
+    ),
+)
+"""What makes such a sentence one of advice, of intent, or of something that hurt nothing."""
 _HINTS: Final = wording(
     (
         "not",
@@ -396,5 +377,7 @@ _HINTS: Final = wording(
         r"\b(?:missing|cannot|unable|invalid|incompatible|unsupported|unknown|unexpected|conflict\w*|denied|refused|rejected|expired|exceed\w*|mismatch\w*|wrong|fail\w*|error|fatal|killed|broken|corrupt\w*)\b",
     ),
     ("too", r"\btoo (?:many|large|long|old|big|new|few|short|small)\b"),
-    ("requ expe", r"\b(?:requires?|required|expected)\b.{1,120}\b(?:but|got|found|received|have)\b"),
+    ("erro prob issu", r"\b(?:errors|problems|issues):$"),
+    ("alre", r"\b(?:is|are|was|has|have) already\b"),
+    ("requ expe need", r"\b(?:requires?|required|expected|needs?)\b.{1,120}\b(?:but|got|found|received|have)\b"),
 )

@@ -106,7 +106,7 @@ class Ledger:
     def advance(self, sources: Iterable[SourceState], now: Millis) -> None:
         """With every event applied: let time pass up to `now`, as far as each source has been seen."""
         for source in sources:
-            self._sighted((source.project, source.source), source.last_ok)
+            self._sighted((source.project, source.source), source.seen_to)
         self.dispatch.flush_until(now)
 
     @property
@@ -121,7 +121,7 @@ class Ledger:
 
     def introduce(self, at: Millis) -> None:
         """Note which rules tell news, and since when they are there (0: from the first)."""
-        self.logs.introduce(self._novel, at)
+        self.logs.introduce({name: rule.signature for name, rule in self._novel.items()}, at)
 
     def unmet(self, events: Iterable[Event]) -> set[str]:
         """The projects of hits that are the first of their application."""

@@ -20,6 +20,9 @@ from watcher.core.snapshot import FAILED, Deployment
 from watcher.core.window import Window
 
 SOURCE = "logs"
+OTHERS = "(others)"
+MANY, LATELY = 50, 3_600_000
+"""New kinds of errors that one application can bring within an hour before all others are told as one."""
 CAPACITY = 20_000
 """Windows kept; the ones that saw nothing for longest go first. More groups than that is a `by` of something unbounded."""
 
@@ -41,15 +44,26 @@ class LogMemory:
         self.runs = {each.key: each for each in runs}
         self.memories = {each.key: each for each in memories}
 
-    def introduce(self, rules: Collection[str], at: Millis) -> None:
-        """Note since when rules that tell news are there (0: from the first); what the others knew is forgotten."""
+    def retain(self, projects: Collection[str]) -> None:
+        """Forget what is known of projects that are watched no longer."""
+        for run in [each for each in self.runs.values() if each.project not in projects]:
+            self._forget(run.project, run.deployment_id)
+
+    def introduce(self, rules: Mapping[str, str], at: Millis) -> None:
+        """Note since when rules that tell news are there (0: from the first), by what they select; others are forgotten.
+
+        One that selects something else now meets much for the first time that is not new.
+        """
         for key in [key for key, each in self.memories.items() if each.rule not in rules]:
             del self.memories[key]
             self.changed_memories.add(key)
-        for rule in rules:
-            memory = Memory(rule=rule, project="", deployment_id="", application="", since=at)
-            if memory.key not in self.memories:
+        for rule, signature in rules.items():
+            memory = Memory(rule=rule, project="", deployment_id="", application="", since=at, signature=signature)
+            known = self.memories.get(memory.key)
+            if known is None or (known.signature and known.signature != signature):
                 self._keep(memory)
+            elif not known.signature:
+                self._keep(replace(known, signature=signature))
 
     def hear(self, project: str, activity: Mapping[Spot, Activity]) -> None:
         """Note since when the applications of a project are heard."""
@@ -129,6 +143,9 @@ class LogMemory:
         memory = self._memory(rule.name, event.project, hit)
         run = self.run(event.project, hit.deployment_id)
         met, verdict = novelty.met(memory, hit.template, hit.last, learn=rule.learn, run=run, baseline=event.baseline)
+        if verdict is Verdict.NEW and novelty.new_since(met, hit.last - LATELY) > MANY:
+            # a flood of kinds is one kind more, told once
+            met, verdict = novelty.met(memory, OTHERS, hit.last, learn=rule.learn, run=run, baseline=event.baseline)
         if met is not memory:
             self._keep(met)
         return verdict
@@ -146,9 +163,10 @@ class LogMemory:
     def _memory(self, rule: str, project: str, hit: Hit) -> Memory:
         """What a rule knows of an application: at first nothing, since it is heard or, where that came later, the rule is there."""
         found = self.memories.get(_key(rule, project, hit))
-        if found is not None:
-            return found
         introduced = self.memories.get(novelty.memory_key(rule, "", "", ""))
+        if found is not None:
+            since = max(found.since, introduced.since if introduced else 0)
+            return found if since == found.since else replace(found, since=since)
         heard = self._heard.get((project, hit.deployment_id, hit.application), hit.at)
         return Memory(
             rule=rule,

@@ -38,6 +38,7 @@ class Memory:
     application: str
     since: Millis
     templates: Mapping[str, tuple[Millis, Millis]] = field(default_factory=dict)
+    signature: str = ""
 
     @property
     def key(self) -> str:

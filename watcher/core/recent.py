@@ -47,12 +47,12 @@ class Recent:
                 if not missing:
                     break
         for deployment_id, application, kept in reversed(chosen):
-            self._ring((project, deployment_id, application)).append(kept)
+            self._ring((project, deployment_id, application)).append(_cut(kept))
 
     def lines(self, project: str, deployment_id: str, *, since: Millis = 0) -> list[Line]:
         """What the applications of a Deployment wrote last, oldest first."""
         found = (
-            Line(at, name, level, message[:LONGEST])
+            Line(at, name, level, message)
             for (home, deployment, _), ring in self._rings.items()
             if (home, deployment) == (project, deployment_id)
             for at, name, level, message in ring
@@ -73,6 +73,11 @@ class Recent:
 def lines_of(records: Iterable[LogRecord]) -> list[Line]:
     """Records as lines, oldest first."""
     return sorted((Line(each.at, each.application, each.level, each.message[:LONGEST]) for each in records), key=_when)
+
+
+def _cut(kept: _Kept) -> _Kept:
+    at, application, level, message = kept
+    return kept if len(message) <= LONGEST else (at, application, level, message[:LONGEST])
 
 
 def _when(line: Line) -> Millis:

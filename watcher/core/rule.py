@@ -95,6 +95,11 @@ class NoveltyRule(Rule, Protocol):
     """Tells each kind of error that an application has not written before, once."""
 
     @property
+    def signature(self) -> str:
+        """What it selects, as text: where that changes, what it meets for the first time is no news."""
+        ...
+
+    @property
     def learn(self) -> Millis:
         """For how long everything is held to be known, from when an application is first heard."""
         ...

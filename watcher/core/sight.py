@@ -21,7 +21,8 @@ class SourceState:
     `since` is when it was first tried, `last_ok` when it was last read in full (0: never), `failures` the failed
     reads since then. `blind` means a person has been told. `suspicious` counts polls in a row whose list could not be
     believed; `crowd` is how many were missing when that was told, `crowd_gone` how many of them are gone by now. `cuts` counts
-    lists in a row that ended before they should have. `unknown` holds the undocumented values already told.
+    lists in a row that ended before they should have. `read_to` is up to when all logs have been read (0: as far as they
+    could be at `last_ok`). `unknown` holds the undocumented values already told.
     """
 
     project: str
@@ -38,7 +39,13 @@ class SourceState:
     crowd_gone: int = 0
     truncated: bool = False
     cuts: int = 0
+    read_to: Millis = 0
     unknown: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def seen_to(self) -> Millis:
+        """Up to when everything has been seen: what is read with a delay is seen less far than it can be read."""
+        return min(self.read_to, self.last_ok) if self.read_to else self.last_ok
 
     @property
     def is_primary(self) -> bool:

@@ -34,6 +34,8 @@ TALKS_FOR: Millis = 120_000
 """How long an application is looked at often after it has written something."""
 PROBE_EVERY: Millis = 86_400_000
 """How soon to ask again for logs that are gone."""
+CATCH_UP: Millis = 6 * 3_600_000
+"""How far one Deployment may be behind before time goes on for the rules on all others."""
 SHORTEST_WAIT: Millis = 1_000
 FETCH_PAGES = 10
 """Pages that are read to explain a failure."""
@@ -87,6 +89,7 @@ class Collector:
         self._not_before: Millis = 0
         self._gone: tuple[int, Millis] = (0, 0)
         self._probe_at: Millis = 0
+        self._resumed = False
 
     async def round(self) -> Millis:
         """Look once, whatever comes of it, and say how soon to look again."""
@@ -159,6 +162,7 @@ class Collector:
             if state is None:
                 state = SourceState(project=target.project, source=SOURCE, region=target.region, since=now)
                 await self._intake.take(LogBatch(project=target.project, records=(), source=state))
+            self._resumed = bool(cursors)
             for cursor in cursors:
                 self._add(Spot(cursor=cursor, due=now, stored=True))
                 if cursor.application:
@@ -203,10 +207,15 @@ class Collector:
         return tuple(dict.fromkeys(each.name for each in deployment.applications if each.name))
 
     def _first(self, deployment_id: str, name: str, state: SourceState, now: Millis) -> reading.LogCursor:
-        """A cursor for something new. What was written before the project was last read in full is no news."""
-        known = state.last_ok if state.baselined else now
+        """A cursor for something new: what a new Deployment has written is news, however soon it was written.
+
+        At the first look at a project it is not, nor where what was read once was given up for another way in; then
+        nothing is read again.
+        """
+        begun = state.baselined and self._resumed
+        learn = reading.OVERLAP if state.baselined and not begun else self.target.learn
         return reading.first(
-            self.target.project, deployment_id, name, now=now, learn=self.target.learn, fresh_from=known
+            self.target.project, deployment_id, name, now=now, learn=learn, fresh_from=0 if begun else now
         )
 
     # ── when to look ──
@@ -306,7 +315,14 @@ class Collector:
         state, events = sight.seen(removal.returned(before), now, self.target.blind_after)
         for spot in self._spots.values() if removal.is_removed(before) else ():
             self._plan(spot, now)
-        return replace(state, baselined=True), [each for each in events if each.type is not EventType.GAP]
+        self._resumed = True
+        state = replace(state, baselined=True, read_to=self._read_to(now))
+        return state, [each for each in events if each.type is not EventType.GAP]
+
+    def _read_to(self, now: Millis) -> Millis:
+        """Up to when everything was read that is read at all. What has not been read once is no measure for others."""
+        ends = (each.cursor.read_to for each in self._spots.values() if each.cursor.read_to and not each.failing)
+        return max(min(ends, default=now), now - CATCH_UP)
 
     def _nothing(self, before: SourceState, error: str, now: Millis) -> tuple[SourceState, list[Event]]:
         """Nobody has logs, although there are Deployments. One alone may just be on its way out, so it takes a while."""

@@ -8,9 +8,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 import structlog
 
+from watcher.core import sight
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.logrecord import LogRecord
@@ -26,7 +28,17 @@ log = structlog.get_logger(__name__)
 SOURCE = "logs"
 MAX_WAITING = 200_000
 """Pushed records that may wait for their commit; more than that is more than the store can take."""
+APPLICATIONS = 100
+"""Names of applications of one Deployment that are told apart."""
+OTHERS = "(others)"
 COME_BACK: Millis = 5_000
+STRANGE_FOR: Millis = 120_000
+"""How long records of a Deployment that no list has shown are to come again."""
+MAX_STRANGERS = 10_000
+FEW_STRANGERS = 100
+"""Deployments that are waited for at a time. More at once are no news of a deploy but made up."""
+PAUSE, RESENT = 60_000, 120_000
+"""After a pause that is longer than the first, senders have the second to send again what they could not."""
 DEAF: Millis = 300_000
 """After so long without listening nobody can say what was written meanwhile: silence counts from then on anew."""
 SLICE = 5_000
@@ -35,14 +47,14 @@ SLICE = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighted:
-    """A project whose logs are taken in: its region, its Deployments as last seen, whether they have been looked at.
+    """A project whose logs are taken in: its region, its Deployments as last seen, and when they were listed last.
 
     `recent` remembers what was written last.
     """
 
     region: str
     deployments: Callable[[], Mapping[str, Deployment]]
-    ready: Callable[[], bool] = lambda: True
+    listed_at: Callable[[], Millis] = lambda: 0
     recent: Recent = field(default_factory=Recent)
 
 
@@ -52,6 +64,9 @@ class _Queue:
 
     writes: list[LogWrite] = field(default_factory=list)
     done: "asyncio.Future[Sequence[bool]] | None" = None
+
+
+_spot = itemgetter(0, 1)
 
 
 class Ingest:
@@ -77,13 +92,17 @@ class Ingest:
         self._queue = _Queue()
         self._committing: asyncio.Task[None] | None = None
         self._sights: dict[str, Millis] = {}
+        self._strangers: dict[str, Millis] = {}
+        self._begun: dict[str, Millis] = {}
+        self._names: dict[tuple[str, str], set[str]] = {}
 
     async def take(self, batch: LogBatch) -> None:
         """Take a polled batch in. Raises StoreError, and then nothing of it is committed."""
         write = self._worked(batch)
         await self._store.commit_logs([write])
+        self._projects[batch.project].recent.add(batch.project, batch.records)
         if batch.source is not None:
-            self._sights[batch.project] = batch.source.last_ok
+            self._sights[batch.project] = batch.source.seen_to
         if write.events or batch.source is not None:
             self._report(write.events)
 
@@ -93,17 +112,28 @@ class Ingest:
         writes = []
         for project in projects:
             known = await self._store.load_source(project, SOURCE)
-            first = SourceState(project=project, source=SOURCE, region=self._projects[project].region, since=now)
-            state = known if known is not None and now - known.last_ok < DEAF else first
-            state = replace(state, last_ok=now, failures=0, error="", blind=False, baselined=True)
-            writes.append(LogWrite(project=project, source=state))
+            state, told = self._listening(project, known, now)
+            cursors = await self._store.load_cursors(project)  # of the time when its logs were polled
+            writes.append(LogWrite(project=project, source=state, events=told, dropped=[each.spot for each in cursors]))
         await self._store.commit_logs(writes)
+        self._sights |= {each.project: each.source.last_ok for each in writes if each.source}
         self._changed()
+
+    def _listening(self, project: str, known: SourceState | None, now: Millis) -> tuple[SourceState, list[Event]]:
+        """How well a project is listened to now. After a pause its senders have a while to send what they have kept."""
+        begun = self._begun.setdefault(project, now)
+        if known is None:
+            first = SourceState(project=project, source=SOURCE, region=self._projects[project].region, since=now)
+            return replace(first, last_ok=now, baselined=True), []
+        state, told = sight.seen(replace(known, read_to=0), now, DEAF)
+        away = now - known.last_ok
+        since = now if away >= DEAF else known.since
+        resending = begun - known.last_ok > PAUSE and now - begun < RESENT
+        state = replace(state, baselined=True, since=since, last_ok=known.last_ok if resending else now)
+        return state, [each for each in told if each.type is not EventType.GAP]
 
     async def push(self, pushed: Pushed, projects: frozenset[str]) -> Receipt:
         """Take a pushed request in. Raises BehindError, StoreError; then nothing of it is committed."""
-        if not all(self._projects[each].ready() for each in projects & self._projects.keys()):
-            raise BehindError("the Deployments have not been looked at yet", retry_after=COME_BACK)
         if self._waiting + len(pushed.records) > MAX_WAITING and self._waiting:
             raise BehindError("more logs arrive than can be committed", retry_after=COME_BACK)
         self._waiting += len(pushed.records)
@@ -114,7 +144,7 @@ class Ingest:
 
     async def _pushed(self, pushed: Pushed, projects: frozenset[str]) -> Receipt:
         placed, reasons = self._placed(pushed.records, projects)
-        writes = []
+        writes, parts = [], []
         for project, records in placed.items():
             digest = pushed.digest + project.encode()
             for part in range(0, len(records), SLICE):
@@ -122,10 +152,13 @@ class Ingest:
                     project=project, records=records[part : part + SLICE], digest=digest + part.to_bytes(4, "big")
                 )
                 writes.append(self._worked(batch))
+                parts.append(batch)
                 if len(records) > SLICE:
                     await self._env.clock.sleep(0)
         if writes:
             fresh = await self._committed(writes)
+            for batch in [each for each, new in zip(parts, fresh, strict=True) if new]:
+                self._projects[batch.project].recent.add(batch.project, batch.records)
             events = [each for write, new in zip(writes, fresh, strict=True) if new for each in write.events]
             if events:
                 self._report(events)
@@ -135,7 +168,7 @@ class Ingest:
     def _placed(
         self, records: Iterable[LogRecord], projects: frozenset[str]
     ) -> tuple[dict[str, list[LogRecord]], Counter[str]]:
-        """The records by project, and why the others are refused."""
+        """The records by project, and why the others are refused. Raises BehindError."""
         homes: dict[tuple[str, str], str] = {}
         placed: dict[str, list[LogRecord]] = {}
         refused: Counter[str] = Counter()
@@ -151,25 +184,40 @@ class Ingest:
         return placed, refused
 
     def _home(self, said: str, deployment_id: str, projects: frozenset[str]) -> str:
-        """The project that a record belongs to; nothing where its sender may not speak for it.
+        """The project that a record belongs to; nothing where its sender may not speak for it, or has no such Deployment.
 
-        A Deployment that has not been seen yet is believed where there is only one project it can belong to.
+        One that was created a moment ago writes before it has been listed, so its records are to come again until a list
+        says whether there is one. Raises BehindError.
         """
-        if said:
-            return said if said in projects and said in self._projects else ""
-        allowed = sorted(projects & self._projects.keys())
-        found = next((each for each in allowed if deployment_id in self._projects[each].deployments()), "")
-        return found or (allowed[0] if len(allowed) == 1 else "")
+        allowed = projects & self._projects.keys() & ({said} if said else projects)
+        found = next((each for each in sorted(allowed) if deployment_id in self._projects[each].deployments()), "")
+        if found or not allowed:
+            return found
+        return self._stranger(deployment_id, sorted(allowed))
+
+    def _stranger(self, deployment_id: str, allowed: Sequence[str]) -> str:
+        """Where a Deployment belongs that no list has shown yet. While nothing can be listed it is believed in the end."""
+        now = self._env.clock.now()
+        since = self._strangers.setdefault(deployment_id, now)
+        if len(self._strangers) > MAX_STRANGERS:
+            self._strangers.pop(next(iter(self._strangers)))
+        pending = sum(now - first < STRANGE_FOR for first in self._strangers.values()) if since == now else 0
+        if pending > FEW_STRANGERS or all(self._projects[each].listed_at() > since for each in allowed):
+            return ""
+        if now - since < STRANGE_FOR:
+            raise BehindError("records of a Deployment that has not been listed yet", retry_after=COME_BACK)
+        return allowed[0] if len(allowed) == 1 else ""
 
     def _worked(self, batch: LogBatch) -> LogWrite:
         """What a batch comes to."""
         project = self._projects[batch.project]
+        records = self._named(batch.project, project, batch.records)
         events: list[Event] = list(batch.events)
         keys: list[str] = []
-        matched = self._matching.match(batch.project, project.region, batch.records, project.deployments())
+        matched = self._matching.match(batch.project, project.region, records, project.deployments())
         now = self._env.clock.now()
         repeated: Counter[str] = Counter()
-        sight = now if batch.digest else min(self._sights.get(batch.project, 0), now)
+        seen_to = min(self._sights.get(batch.project, 0), now)
         for hit in matched.hits:
             name = f"{batch.project}\n{hit.rule}\n{hit.deployment_id}\n{hit.application}\n{hit.key}"
             repeated[name] += 1
@@ -182,12 +230,11 @@ class Ingest:
                     region=project.region,
                     source=SOURCE,
                     at=now,
-                    sight=sight,
+                    sight=seen_to,
                     hit=hit,
                     baseline=hit.last < batch.fresh_from,
                 )
             )
-        project.recent.add(batch.project, batch.records)
         return LogWrite(
             project=batch.project,
             events=events,
@@ -198,6 +245,20 @@ class Ingest:
             source=batch.source,
             digest=batch.digest,
         )
+
+    def _named(self, key: str, project: Sighted, records: Sequence[LogRecord]) -> Sequence[LogRecord]:
+        """The records, those of applications that nobody configured under one name once there are many of these."""
+        strange = False
+        for spot in set(map(_spot, records)):
+            known = self._names.setdefault((key, spot[0]), set())
+            if spot[1] in known or len(known) < APPLICATIONS:
+                known.add(spot[1])
+            else:
+                found = project.deployments().get(spot[0])
+                strange = strange or found is None or all(each.name != spot[1] for each in found.applications)
+        if not strange:
+            return records
+        return [each if each[1] in self._names[key, each[0]] else each._replace(application=OTHERS) for each in records]
 
     async def _committed(self, writes: Sequence[LogWrite]) -> Sequence[bool]:
         """Commit together with whatever else waits. Raises StoreError."""

@@ -117,7 +117,7 @@ class Judge:
         for state in sources:
             if state.source != LOGS or not ledger.measures or (state.project, LOGS) not in self._policy.sources:
                 continue
-            at = min(state.last_ok, self._env.clock.now()) // MINUTE * MINUTE
+            at = min(state.seen_to, self._env.clock.now()) // MINUTE * MINUTE
             if state.blind or at <= self._measured.get(state.project, 0):
                 continue
             self._measured[state.project] = at
@@ -150,6 +150,7 @@ class Judge:
         ledger.dispatch.load(group.rewound(each, now) for each in rows.groups)
         ledger.load((alert.rewound(each, now) for each in rows.alerts), policy.sources)
         ledger.logs.load(rows.runs, rows.memories)
+        ledger.logs.retain({project for project, _ in policy.sources})
         if ledger.reach:
             for event in await self._store.load_hits(rows.cursor, ledger.reach):
                 ledger.recount(event)

@@ -152,6 +152,10 @@ class Observer(Generic[R]):
             return self._known.records.values()
         return await self._store.load_records(self.target.project, self.target.name, self.target.kind)
 
+    def listed_at(self) -> Millis:
+        """When the list was last read in full, 0 if it was not by this process."""
+        return self._known.state.last_ok if self._known is not None and self.attempted else 0
+
     def troubled_at(self) -> Millis:
         """Now, while it cannot be read; else when its last blindness ended, or 0. A mere stumble leaves nothing behind."""
         failing = self._known is not None and self._known.state.failures

@@ -104,6 +104,12 @@ class NoveltyRule(LogRule):
     fact = True
 
     @property
+    def signature(self) -> str:
+        """What it selects, as text."""
+        spec = self.spec
+        return " ".join([*map(str, spec.matchers), *spec.pattern, str(spec.slower_than), *spec.by])
+
+    @property
     def learn(self) -> Millis:
         """For how long everything is held to be known, from when an application is first heard."""
         return self.spec.learn
@@ -123,7 +129,7 @@ def _shown(event: Event) -> dict[str, str]:
     if hit is None:
         return {}
     return {
-        **hit.labels,
+        **{name: value for name, value in hit.labels.items() if name != "severity"},  # that of the alert is its rule's
         "project": event.project,
         "region": event.region,
         "message": hit.message,

@@ -25,6 +25,8 @@ from watcher.scan import Scanner
 
 COSTLY = frozenset({"path", "message", "latency"})
 """Labels of which there are too many values to remember what each of them decides; fields of `details` too."""
+FOREIGN = ("deployment_id", "application", "log_type", "severity", "method")
+"""Labels that a record says itself."""
 DETAILS = "details."
 SINGLES = 5
 """Records of one group that a batch may bring before the rest of them become one hit with their number."""
@@ -35,6 +37,14 @@ SHOWN = 500
 LABEL = 200
 REMEMBERED = 10_000
 """Combinations of labels, and messages, that are remembered."""
+LONGEST = 1_000
+"""Characters of a message that is remembered."""
+VALUES = 200
+"""Values of a label that only records have, for each application of a rule: no field may make alerts without end."""
+KINDS = 50
+"""Kinds of messages of one application that a batch may bring to a rule."""
+OTHERS = "(others)"
+"""What stands for all that are beyond such a bound."""
 
 _SERVER_ERROR, _CLIENT_ERROR = 500, 400
 _Key: TypeAlias = tuple[Any, ...]
@@ -76,6 +86,8 @@ class _Memo:
     found: OrderedDict[Any, Any] = field(default_factory=OrderedDict)
 
     def __call__(self, value: Any) -> Any:
+        if isinstance(value, str) and len(value) > LONGEST:
+            return self.work(value)  # not worth the room
         if value not in self.found:
             if len(self.found) >= REMEMBERED:
                 self.found.popitem(last=False)
@@ -100,6 +112,7 @@ class LogMatcher:
         self._described: dict[str, Deployment | None] = {}
         self._clean = clean
         self._chosen = _Memo(self._choose)
+        self._values: dict[tuple[int, str, str, str], set[str]] = {}
         self._shown = _Memo(lambda message: clean(message, SHOWN))
         self._template = _Memo(lambda message: template_id(template(message)))
 
@@ -120,25 +133,34 @@ class LogMatcher:
         self, project: str, region: str, deployments: Mapping[str, Deployment], mentioned: Iterable[str]
     ) -> None:
         """Forget what was decided for Deployments that have changed since."""
+        if len(self._profiles) > REMEMBERED or len(self._described) > REMEMBERED:
+            self._profiles, self._described = {}, {}
+        stale: set[str] = set()
         for each in mentioned:
             name, found = f"{project}/{region}/{each}", deployments.get(each)
-            if self._described.get(name, _UNKNOWN) is not found or len(self._profiles) > REMEMBERED:
-                self._profiles = {key: kept for key, kept in self._profiles.items() if key[2] != each}
-                if len(self._profiles) > REMEMBERED:
-                    self._profiles, self._described = {}, {}
+            if name not in self._described:
                 self._described[name] = found
+            elif self._described[name] is not found:
+                self._described[name] = found
+                stale.add(each)
+        if stale:
+            self._profiles = {key: kept for key, kept in self._profiles.items() if key[2] not in stale}
 
     def _profile(self, project: str, region: str, key: _Key) -> _Profile:
         full = (project, region, *key)
         found = self._profiles.get(full)
         if found is None:
-            labels = _labels(project, region, key, self._described.get(f"{project}/{region}/{key[0]}"))
+            labels = self._cleaned(_labels(project, region, key, self._described.get(f"{project}/{region}/{key[0]}")))
             chosen = tuple(
                 at for at, rule in enumerate(self._rules) if all(each.matches(labels) for each in rule.cheap)
             )
             taking, floor, armed = self._chosen(chosen)
             found = self._profiles[full] = _Profile(labels=labels, taking=taking, floor=floor, armed=armed)
         return found
+
+    def _cleaned(self, labels: dict[str, str]) -> dict[str, str]:
+        """The labels, those that came with records redacted."""
+        return labels | {name: self._clean(labels[name], LABEL) for name in FOREIGN}
 
     def _choose(self, chosen: tuple[int, ...]) -> tuple[tuple[int, ...], int, dict[int, tuple[int, ...]]]:
         """Of these rules those without patterns, the least latency that they ask for, and the others by pattern."""
@@ -175,14 +197,29 @@ class LogMatcher:
         for at, number in candidates:
             rule = self._rules[number]
             if self._admits(rule, records[at], profiles[keys[at]].labels):
-                own = tuple(_field(records[at], name) for name in rule.own)
+                own = tuple(self._bounded(number, records[at], name) for name in rule.own)
                 kind = self._template(self._whole(records, at)) if rule.spec.novel else ""
                 groups.setdefault((number, keys[at], kind, own), []).append(at)
         return [
             hit
-            for (number, key, kind, _), members in groups.items()
-            for hit in self._kept(self._rules[number].spec, profiles[key].labels, kind, records, members)
+            for (number, key, kind, own), members in _few_kinds(groups).items()
+            for hit in self._kept(
+                self._rules[number].spec,
+                {**profiles[key].labels, **dict(zip(self._rules[number].own, own, strict=True))},
+                kind,
+                records,
+                members,
+            )
         ]
+
+    def _bounded(self, number: int, record: LogRecord, name: str) -> str:
+        """A label of a group that only a record has. Beyond so many values of one application all others are one."""
+        value = self._clean(_field(record, name), LABEL)
+        known = self._values.setdefault((number, record.deployment_id, record.application, name), set())
+        if value in known or len(known) < VALUES:
+            known.add(value)
+            return value
+        return OTHERS
 
     def _kept(
         self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], members: list[int]
@@ -224,14 +261,11 @@ class LogMatcher:
         record = records[at]
         kept = dict(labels)
         if record.type == HTTP_REQUEST or record.status:
-            kept |= {"path": self._clean(record.path, LABEL), "latency": str(record.latency)}
-        for name in spec.by:
-            if name not in kept:
-                kept[name] = self._clean(_field(record, name), LABEL)
+            kept = {"path": self._clean(record.path, LABEL), "latency": str(record.latency), **kept}
         return Hit(
             rule=spec.name,
             deployment_id=record.deployment_id,
-            application=record.application,
+            application=labels["application"],
             at=record.at,
             last=record.at,
             level=record.level,
@@ -259,6 +293,17 @@ def _taken(
     return {
         at: set(profiles[key].taking) for at, key in enumerate(keys) if key in floors and records[at][10] >= floors[key]
     }
+
+
+def _few_kinds(groups: Mapping[tuple[Any, ...], list[int]]) -> dict[tuple[Any, ...], list[int]]:
+    """The groups; of those that differ in their kind of message only, the ones beyond the first few are one."""
+    kinds: Counter[tuple[Any, ...]] = Counter()
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for (number, key, kind, own), members in groups.items():
+        kinds[number, key, own] += 1
+        kept = kind if kinds[number, key, own] <= KINDS else OTHERS
+        found.setdefault((number, key, kept, own), []).extend(members)
+    return found
 
 
 def _compiled(spec: LogSpec, numbers: Mapping[str, int]) -> _Rule:

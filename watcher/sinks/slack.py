@@ -270,7 +270,7 @@ def _fields(notification: Notification, single: AlertView | None) -> list[Block]
 
 
 def _context(notification: Notification, first: Sequence[AlertView]) -> Block:
-    rule = render.shared_labels(notification).get("alertname", "several rules")
+    rule = render.rule_names(notification)
     parts = (render.to_the_second(notification.at), rule, notification.reason.value, f"id {notification.id}")
     links = [(notification.external_url, "open"), *((a.annotations.get("runbook_url", ""), "runbook") for a in first)]
     texts = [" · ".join(escape(render.one_line(part), MAX_FIELD) for part in parts)]

@@ -129,6 +129,8 @@ async def _window(project: _Project, start: Millis, end: Millis, world: World) -
         try:
             found += await _deployment(project, deployment, start, end, world)
         except LogError as error:
+            if error.refusal is Refusal.APPLICATION:
+                continue  # renamed meanwhile, or not there yet
             if error.refusal is not Refusal.GONE:
                 raise
             project.gone[deployment.id] = str(error)

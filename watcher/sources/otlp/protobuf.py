@@ -239,7 +239,10 @@ def _whole(body: Any, found: Found) -> tuple[Found, Any]:
 
 def _known(kind: Any, raw: bytes, outer: Found) -> Found:
     """What is known of all records below a resource or a scope."""
-    return _with_attributes(outer, kind.FromString(_bounded(raw)).attributes)
+    found = _with_attributes(outer, kind.FromString(_bounded(raw)).attributes)
+    if type(found[DETAILS]) is bytes:
+        found[DETAILS] = _value_of(found[DETAILS]) or None
+    return found
 
 
 def _with_attributes(known: Found, attributes: Sequence[bytes], others: list[bytes] | None = None) -> Found:

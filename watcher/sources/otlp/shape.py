@@ -40,7 +40,7 @@ MAX_MESSAGE = 64 * 1024
 """Characters of a message that are looked at."""
 _MAX_NAME = 256
 _MAX_PATH = 16
-_AHEAD: Millis = 3_600_000
+_AHEAD: Millis = 300_000
 """How far ahead of us a sender's clock may be before its times are not believed."""
 _NANOS = 1_000_000
 _NUMBERS = (
@@ -143,7 +143,7 @@ def quick_record(  # noqa: PLR0913  all that a record is made of
     if not message or "requestMethod" in fields or "requestUrl" in fields or (said == "" and not text):
         return None
     at = nanos // _NANOS
-    if now and at > now + _AHEAD:
+    if not 0 < at <= now + _AHEAD and (now or not at):
         at = now
     severity = severity or "DEFAULT"
     value = fields.get("level")

@@ -1,0 +1,56 @@
+"""What a rule can match on, so that a label that nothing has is pointed out: a rule with one never fires, without a word."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from watcher.config.log_rules import COMPARED, PLACES, names_in
+from watcher.config.problem import Path, suggestion
+from watcher.core.level import LEVELS
+
+Said: TypeAlias = Iterator[tuple[Path, str]]
+Tree: TypeAlias = Mapping[str, Any]
+
+_ALL = frozenset({"project", "region", "event", "kind", "version", "status", "previous_status", "error"})
+_EVENTS = frozenset({"changed", "announced", "mass", "previous_previewable", "edited", "comment", "commented_at"})
+_DEPLOYMENT = frozenset(
+    {
+        *("deployment", "deployment_id", "connector", "connector_version", "type", "build", "previous_build"),
+        *("log_error", "log_application", "log_lines", "last_good"),
+    }
+)
+_CONNECTOR = frozenset(
+    {
+        *("connector", "connector_id", "draft", "previewable", "listed", "has_changes", "tag", "preview_error"),
+        *("behind", "deployments", "previous_build"),
+    }
+)
+_ENTRY = frozenset({"entry_type", "title", "message", "application"})
+LABELS: Mapping[str, frozenset[str]] = {
+    "deployment": _ALL | _EVENTS | _DEPLOYMENT,
+    "connector": _ALL | _EVENTS | _CONNECTOR,
+    "report": _ALL | _EVENTS | _DEPLOYMENT | _CONNECTOR | _ENTRY,
+    "log": PLACES | COMPARED | {"level", "severity", "log_type", "message", "method", "path", "status", "latency"},
+}
+"""By what a rule is `on`. Facts about sources have too many fields of their own for a list of them."""
+_DETAILS = "details."
+
+
+def warnings(path: Path, rule: Tree) -> Said:
+    """The labels of a rule that nothing has, and levels that no record has."""
+    known = LABELS.get(str(rule.get("on")))
+    if known is None:
+        return
+    for place, name, value in _named(rule):
+        if name not in known and not name.startswith(_DETAILS):
+            yield (*path, *place), f'nothing here has a label "{name[:50]}"' + suggestion(name, known)
+        elif name == "level" and value and value not in LEVELS:
+            yield (*path, *place), f"no record has the level {value[:50]!r}: there are {', '.join(LEVELS)}"
+
+
+def _named(rule: Tree) -> Iterator[tuple[Path, str, str]]:
+    """Where a rule names a label, which, and the value it is compared with."""
+    for key in ("matchers", "resolve", "by"):
+        listed = rule.get(key)
+        for at, text in enumerate(listed if isinstance(listed, list) else ()):
+            for name, value in [(str(text), "")] if key == "by" else names_in(text):
+                yield (key, at), name, value
