@@ -17,8 +17,8 @@ from watcher.simulator.logbook import Record
 
 SEED = 20261124
 KEY = "canary-key-of-the-sender"
-DEATHS = 8
-BATCHES = 90
+DEATHS = 5
+BATCHES = 60
 BATCH = 60
 EVERY = 20
 """One record in so many is an error of its own."""
@@ -39,7 +39,7 @@ def setting(simulator: Simulator, folder: Path, port: int, *, source: str = "otl
     made = Setting(simulator.url, folder, blind_after="30s", extra=RULE)
     made.project("shop")
     key = f', key = "{KEY}"' if source == "otlp" else ""
-    made.projects[-1] += f'logs = {{ source = "{source}"{key} }}\n'
+    made.projects[-1] += f'logs = {{ source = "{source}", max_requests_per_second = 50{key} }}\n'
     made.receivers.append(f'[otlp]\nlisten = "127.0.0.1:{port}"\n')
     return made
 

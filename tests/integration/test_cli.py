@@ -80,7 +80,7 @@ def test_a_good_configuration_is_summed_up(config: Path) -> None:
     assert (found.exit_code, found.stderr) == (0, "")
     assert f"{config} can be used\n" in found.stdout
     assert (
-        "\n  my-shop (europe-west1.gcp): every 30s, every 5s while something is deployed, blind after 2m30s\n"
+        "\n  my-shop (europe-west1.gcp): every 30s, every 5s while something is deployed, blind after 2m30s; logs off\n"
         in found.stdout
     )
     assert "\n  DeploymentFailed: state on deployment, from builtin\n" in found.stdout

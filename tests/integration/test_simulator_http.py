@@ -279,7 +279,7 @@ async def test_scenario_can_be_stepped_and_watched_over_http() -> None:
         after = await control(client, "GET", "/scenario")
         assert (after["done"], after["failures"], after["transitions"]) == (before["steps"], [], simulator.transitions)
         assert after["expect"][0] == {
-            "at": 0, "alert": "NowWatching", "state": "firing", "deployment": None, "connector": None, "count": 1,
+            "at": 0, "alert": "NowWatching", "state": "firing", "deployment": None, "connector": None, "count": 1, "logs": False,
         }  # fmt: skip
         assert len((await get(client, "/demo-shop/deployments"))["results"]) == 5
 

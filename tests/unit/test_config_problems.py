@@ -334,8 +334,10 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
     ),
     (
         small(LOG_RULE + """matchers = ['level="error"']"""),
-        "rules[0].matchers[0]: no record has the level 'error': there are DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, "
-        "CRITICAL, ALERT, EMERGENCY",
+        (
+            "rules[0].matchers[0]: no record has the level 'error': there are DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, "
+            "CRITICAL, ALERT, EMERGENCY"
+        ),
     ),
     (small(SECOND + '[route]\nreceiver = "team"'), "receivers[1]: no route leads to this receiver"),
     (SMALL.replace("console = [{}]", ""), "receivers[0]: has no sinks: what is routed to it is told to nobody"),
