@@ -5,8 +5,10 @@ The map. Three loops, one database; each loop reads rows, asks the pure core, wr
     observe                          judge                               deliver
     poll → Listing → digest          rules → Alert → route → group       claim → render → sink.send
               → Event ────── db ───→       → decide ──────── db ───────→       → settle
+    poll, OTLP → LogRecord →         windows of hits, tallies, history
+              match → Hit ── db ───→       → Alert
     one transaction: source,         one transaction: alerts, groups,    one transaction: outcome
-    deployments, events              outbox rows, reasons
+    records or cursor, events        outbox rows, reasons
 
 Layers, imports go down only (checked by import-linter)::
 
@@ -14,7 +16,8 @@ Layers, imports go down only (checked by import-linter)::
     app                                      the composition root: the only place that names concrete classes
     config | web | simulator                 settings from TOML; probes and metrics; a Connect API to rehearse on
     sources | sinks | store | rules | pipeline   siblings that never import one another
-    connect | render | pattern               the API client; messages as text; RE2
+    connect | render | scan                  the API client; messages as text; many patterns at once
+    pattern                                  RE2
     http                                     the one HTTP door out
     metrics | logs | redact
     ports                                    what the pipeline needs from the world
@@ -34,6 +37,11 @@ Known flaws, so that nobody has to find them again:
 * An info alert that stands is reminded of like any other; give such alerts a route with a long repeat_interval.
 * A list of which one page is larger than 16 MiB cannot be read: the page's length is not adapted.
 * Alerts and groups are held in memory by the one process that judges.
+* Records that are pushed again in other requests than before are tallied twice; their hits are not, unless there were so
+  many that they became one.
+* Rules that measure look at the newest whole minute: what began and ended while the daemon was down is not told by them.
+* When a Deployment was last well is known from when it was first watched.
+* A burst of errors that is read later than its window is long is told by its end only.
 """
 
 __version__ = "0.1.0"
