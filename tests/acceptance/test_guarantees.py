@@ -73,7 +73,7 @@ MUTANTS = (
     Mutant(
         "what was seen and the events about it are one commit",
         "watcher/pipeline/observe.py",
-        "Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=found.events)",
+        "Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=events)",
         "Observation(source=found.state, upserts=found.upserts, removed=found.removed)",
         ("tests/integration/test_timelines.py",),
     ),
