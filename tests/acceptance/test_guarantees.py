@@ -159,7 +159,7 @@ MUTANTS = (
         "watcher/web/otlp_door.py",
         "        if not found or not text:\n",
         "        if not self._keys:\n",
-        ("tests/integration/test_otlp_limits.py", "tests/integration/test_otlp.py"),
+        ("tests/integration/test_otlp.py",),
     ),
     Mutant(
         "an alert on logs does not end while logs cannot be seen",

@@ -17,8 +17,8 @@ from watcher.simulator.logbook import Record
 
 SEED = 20261124
 KEY = "canary-key-of-the-sender"
-DEATHS = 5
-BATCHES = 60
+DEATHS = 4
+BATCHES = 50
 BATCH = 60
 EVERY = 20
 """One record in so many is an error of its own."""
