@@ -11,13 +11,14 @@ from prometheus_client import CollectorRegistry
 
 from tests.fakes import START, FakeClock, deployment, fake_env
 from watcher.core.event import EventType
+from watcher.core.listening import DEAF, PAUSE, RESENT, STRANGE_FOR
 from watcher.core.logrecord import Hit, LogRecord, Matched, Place, Tally
 from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment
 from watcher.errors import BehindError, StoreError
 from watcher.metrics import Metrics
-from watcher.pipeline.ingest import DEAF, MAX_WAITING, PAUSE, RESENT, STRANGE_FOR, Ingest, Sighted
+from watcher.pipeline.ingest import MAX_WAITING, Ingest, Sighted
 from watcher.ports import LogBatch, LogWrite, Pushed, Receipt, Store
 
 SHOP = deployment("shop")

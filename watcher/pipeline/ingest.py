@@ -7,14 +7,14 @@ pushed at the same time share a commit, which is what makes a durable answer che
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 import structlog
 
-from watcher.core import sight
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
+from watcher.core.listening import STRANGE_FOR, Stranger, listened, stranger
 from watcher.core.logrecord import LogRecord
 from watcher.core.recent import Recent
 from watcher.core.sight import SourceState
@@ -32,15 +32,7 @@ APPLICATIONS = 100
 """Names of applications of one Deployment that are told apart."""
 OTHERS = "(others)"
 COME_BACK: Millis = 5_000
-STRANGE_FOR: Millis = 120_000
-"""How long records of a Deployment that no list has shown are to come again."""
 MAX_STRANGERS = 10_000
-FEW_STRANGERS = 100
-"""Deployments that are waited for at a time. More at once are no news of a deploy but made up."""
-PAUSE, RESENT = 60_000, 120_000
-"""After a pause that is longer than the first, senders have the second to send again what they could not."""
-DEAF: Millis = 300_000
-"""After so long without listening nobody can say what was written meanwhile: silence counts from then on anew."""
 SLICE = 5_000
 """Records matched in one go, before others may do something."""
 
@@ -112,25 +104,13 @@ class Ingest:
         writes = []
         for project in projects:
             known = await self._store.load_source(project, SOURCE)
-            state, told = self._listening(project, known, now)
+            first = SourceState(project=project, source=SOURCE, region=self._projects[project].region, since=now)
+            state, told = listened(known, first, self._begun.setdefault(project, now), now)
             cursors = await self._store.load_cursors(project)  # of the time when its logs were polled
             writes.append(LogWrite(project=project, source=state, events=told, dropped=[each.spot for each in cursors]))
         await self._store.commit_logs(writes)
         self._sights |= {each.project: each.source.last_ok for each in writes if each.source}
         self._changed()
-
-    def _listening(self, project: str, known: SourceState | None, now: Millis) -> tuple[SourceState, list[Event]]:
-        """How well a project is listened to now. After a pause its senders have a while to send what they have kept."""
-        begun = self._begun.setdefault(project, now)
-        if known is None:
-            first = SourceState(project=project, source=SOURCE, region=self._projects[project].region, since=now)
-            return replace(first, last_ok=now, baselined=True), []
-        state, told = sight.seen(replace(known, read_to=0), now, DEAF)
-        away = now - known.last_ok
-        since = now if away >= DEAF else known.since
-        resending = begun - known.last_ok > PAUSE and now - begun < RESENT
-        state = replace(state, baselined=True, since=since, last_ok=known.last_ok if resending else now)
-        return state, [each for each in told if each.type is not EventType.GAP]
 
     async def push(self, pushed: Pushed, projects: frozenset[str]) -> Receipt:
         """Take a pushed request in. Raises BehindError, StoreError; then nothing of it is committed."""
@@ -202,11 +182,13 @@ class Ingest:
         if len(self._strangers) > MAX_STRANGERS:
             self._strangers.pop(next(iter(self._strangers)))
         pending = sum(now - first < STRANGE_FOR for first in self._strangers.values()) if since == now else 0
-        if pending > FEW_STRANGERS or all(self._projects[each].listed_at() > since for each in allowed):
-            return ""
-        if now - since < STRANGE_FOR:
-            raise BehindError("records of a Deployment that has not been listed yet", retry_after=COME_BACK)
-        return allowed[0] if len(allowed) == 1 else ""
+        match stranger(since, now, [self._projects[each].listed_at() for each in allowed], pending=pending):
+            case Stranger.AWAITED:
+                raise BehindError("records of a Deployment that has not been listed yet", retry_after=COME_BACK)
+            case Stranger.BELIEVED:
+                return allowed[0] if len(allowed) == 1 else ""
+            case Stranger.UNKNOWN:
+                return ""
 
     def _worked(self, batch: LogBatch) -> LogWrite:
         """What a batch comes to."""
@@ -276,12 +258,12 @@ class Ingest:
         while self._queue.writes:
             queue, self._queue = self._queue, _Queue()
             done = queue.done or asyncio.get_running_loop().create_future()
-            try:
-                fresh = await self._store.commit_logs(queue.writes)
-            except Exception as error:  # noqa: BLE001  whatever it is, those who wait must hear it
+            commit = asyncio.ensure_future(self._store.commit_logs(queue.writes))
+            await asyncio.wait({commit})
+            if error := commit.exception():  # whatever it is, those who wait must hear it
                 done.set_exception(error)
             else:
-                done.set_result(fresh)
+                done.set_result(commit.result())
 
     def _report(self, events: Sequence[Event]) -> None:
         for kind, count in Counter(each.type.value for each in events).items():

@@ -1,12 +1,11 @@
 """Fact rules: tell an event once. A fact has happened; it is never resolved."""
 
-from collections.abc import Mapping
-
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.matcher import matches
 from watcher.core.rule import Condition, Evaluation
 from watcher.rules import subject
+from watcher.rules.described import Described
 from watcher.rules.spec import RuleSpec
 
 _OF_PARTS = frozenset({EventType.REPORT, EventType.COMMENT})
@@ -14,23 +13,11 @@ _OF_PARTS = frozenset({EventType.REPORT, EventType.COMMENT})
 _TRANSITIONS = frozenset({EventType.CREATED, EventType.STATUS, EventType.ATTEMPT})
 
 
-class FactRule:
+class FactRule(Described[RuleSpec]):
     """Tells the events of its types, or the status transitions of its `from` and `to`, that its matchers match."""
 
     fact = True
     wait: Millis = 0
-
-    def __init__(self, spec: RuleSpec) -> None:
-        self.spec = spec
-
-    @property
-    def name(self) -> str:
-        """The `alertname`."""
-        return self.spec.name
-
-    def annotate(self, values: Mapping[str, object]) -> Mapping[str, str]:
-        """Render the rule's annotations."""
-        return self.spec.annotate(values)
 
     def concerns(self, event: Event) -> bool:
         """What already was so at the first sight of a project is no news to anyone."""

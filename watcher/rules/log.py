@@ -11,6 +11,7 @@ from watcher.core.event import Event
 from watcher.core.history import Run
 from watcher.core.matcher import Matcher
 from watcher.core.rule import Condition, Evaluation
+from watcher.rules.described import Described
 from watcher.rules.spec import Annotate
 
 DEPLOYMENT_LABELS = ("type", "connector", "deployment")
@@ -47,23 +48,11 @@ class LogSpec:
         return {"alertname": self.name, **chosen, **{name: value for name, value in self.labels.items() if value}}
 
 
-class LogRule:
+class LogRule(Described[LogSpec]):
     """What all rules on logs have in common. None of them looks at events about Deployments or sources."""
 
     fact = False
     wait: Millis = 0
-
-    def __init__(self, spec: LogSpec) -> None:
-        self.spec = spec
-
-    @property
-    def name(self) -> str:
-        """The `alertname`."""
-        return self.spec.name
-
-    def annotate(self, values: Mapping[str, object]) -> Mapping[str, str]:
-        """Render the rule's annotations."""
-        return self.spec.annotate(values)
 
     def concerns(self, _event: Event) -> bool:
         """Its hits are named by it; no other event is for it."""

@@ -4,6 +4,7 @@ They see one tally for each application and minute, not records, so their matche
 applications only.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,7 @@ class _Group:
     spots: list[Spot]
 
 
-class _MeasureRule(LogRule):
+class _MeasureRule(LogRule, ABC):
     """A rule that looks at spans of time before now."""
 
     def spans(self, _runs: Iterable[Run], at: Millis) -> Iterable[Span]:
@@ -56,9 +57,9 @@ class _MeasureRule(LogRule):
             holds=holds, open=tuple(each.labels for each in groups if self._is_open(each, picture)), ended=True
         )
 
+    @abstractmethod
     def _answer(self, group: _Group, picture: Picture) -> dict[str, str] | None:
         """What a message can show of a group for which it holds; `None` for one for which it does not."""
-        raise NotImplementedError
 
     def _is_open(self, _group: _Group, _picture: Picture) -> bool:
         """Whether an alert of the group goes on, though it would not begin now."""

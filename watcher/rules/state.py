@@ -1,38 +1,25 @@
 """State rules: fire on their matchers, end on `resolve` or removal, and keep firing between the two."""
 
-from collections.abc import Mapping
-
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.matcher import matches
 from watcher.core.rule import Condition, Evaluation
 from watcher.rules import subject
+from watcher.rules.described import Described
 from watcher.rules.spec import RuleSpec
 
 GONE = Evaluation(ended=True, removed=True)
 
 
-class StateRule:
+class StateRule(Described[RuleSpec]):
     """One condition for each Deployment, Connector or source."""
 
     fact = False
-
-    def __init__(self, spec: RuleSpec) -> None:
-        self.spec = spec
-
-    @property
-    def name(self) -> str:
-        """The `alertname`."""
-        return self.spec.name
 
     @property
     def wait(self) -> Millis:
         """How long the condition must hold (`for`)."""
         return self.spec.wait
-
-    def annotate(self, values: Mapping[str, object]) -> Mapping[str, str]:
-        """Render the rule's annotations."""
-        return self.spec.annotate(values)
 
     def concerns(self, event: Event) -> bool:
         """A rule looks at the events of what it is `on`."""
