@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from watcher.core.delivery import Delivery
 from watcher.core.duration import Millis
 from watcher.core.notification import Notification
+from watcher.core.pacing import Pace
 from watcher.core.snapshot import Connector, ConnectorStaged, Deployment, Listing, Record, ReportEntry
 from watcher.errors import Blindness, SourceError
 from watcher.ports import Env
@@ -125,6 +126,7 @@ class RecordingSink:
     sent: list[Delivery] = field(default_factory=list)
     before: Callable[[Delivery], None] = lambda _: None
     after: Callable[[Delivery], None] = lambda _: None
+    paces: tuple[Pace, ...] = ()
 
     def render(self, notification: Notification) -> bytes:
         return self.encode(notification)

@@ -14,6 +14,7 @@ from watcher.core.history import Run
 from watcher.core.logrecord import LogRecord, Matched, Place, Tally
 from watcher.core.notification import Notification
 from watcher.core.novelty import Memory
+from watcher.core.pacing import Pace
 from watcher.core.picture import Activity, Span, Spot
 from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
@@ -75,8 +76,16 @@ class Sink(Protocol):
         """The body to send, frozen by the caller before the first attempt. Pure; never fails on any notification."""
         ...
 
-    async def send(self, delivery: Delivery) -> None:
-        """Send `delivery.body` under `delivery.id`. Raises DeliveryError unless the receiver said it took it."""
+    @property
+    def paces(self) -> tuple[Pace, ...]:
+        """How fast it may be sent to, each pace shared by all sinks that name it. One send is one turn of each."""
+        ...
+
+    async def send(self, delivery: Delivery) -> str | None:
+        """Send `delivery.body` under `delivery.id`; returns what to remember of the lane, or `None` for no change.
+
+        Raises DeliveryError unless the receiver said it took it.
+        """
         ...
 
 
@@ -225,12 +234,13 @@ class LedgerRows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """One settled attempt: the delivery as it now stands."""
+    """One settled attempt: the delivery as it now stands. `memo` is what its sink wants remembered of the lane, if it changed."""
 
     delivery_id: str
     settlement: Settlement
     unknown: bool = False
     error: str = ""
+    memo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,7 +44,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One row of the outbox: one notification for one sink. `body` is frozen at the first attempt."""
+    """One row of the outbox: one notification for one sink. `body` is frozen at the first attempt.
+
+    `memo` is what the sink asked to be remembered of the lane, as it stood when the row was claimed; `superseded` says
+    that a newer message waits behind it in its lane.
+    """
 
     id: str
     sink: str
@@ -60,6 +64,8 @@ class Delivery:
     unknown_outcomes: int = 0
     body: bytes | None = None
     last_error: str = ""
+    memo: str = ""
+    superseded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, TextIO
 from watcher import render
 from watcher.core.delivery import Delivery, Outcome
 from watcher.core.notification import Notification
+from watcher.core.pacing import Pace
 from watcher.errors import DeliveryError
 from watcher.sinks.base import SinkConfig, Wiring, frozen_body
 from watcher.sinks.outcome import Reason
@@ -32,6 +33,8 @@ class ConsoleConfig(SinkConfig):
 
 class Console:
     """Writes lines to one stream."""
+
+    paces: tuple[Pace, ...] = ()
 
     def __init__(self, sink_id: str, config: ConsoleConfig, stream: TextIO) -> None:
         self.id = sink_id

@@ -20,6 +20,7 @@ from pydantic import AfterValidator
 from watcher import render
 from watcher.core.delivery import Delivery, Outcome
 from watcher.core.notification import AlertView, Notification, NotifyReason
+from watcher.core.pacing import Pace
 from watcher.errors import DeliveryError
 from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, frozen_body
 from watcher.sinks.outcome import Reason, Reply, is_taken, refusal
@@ -83,6 +84,8 @@ class SlackConfig(HttpSinkConfig):
 
 class Slack:
     """Posts to one incoming webhook."""
+
+    paces: tuple[Pace, ...] = ()
 
     def __init__(self, sink_id: str, config: SlackConfig, endpoint: Endpoint) -> None:
         self.id = sink_id

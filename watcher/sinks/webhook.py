@@ -20,6 +20,7 @@ from standardwebhooks import Webhook as Signer
 from watcher import render
 from watcher.core.delivery import Delivery
 from watcher.core.notification import AlertView, Notification
+from watcher.core.pacing import Pace
 from watcher.ports import Clock
 from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, checked, frozen_body, reader, secret_like
 from watcher.sinks.outcome import refusal
@@ -101,6 +102,8 @@ class WebhookConfig(HttpSinkConfig):
 
 class Webhook:
     """Sends events to one URL."""
+
+    paces: tuple[Pace, ...] = ()
 
     def __init__(
         self,
