@@ -151,7 +151,7 @@ def mask(text: str) -> str:
 
     Most of what passes here is a key, an id or a word: what cannot match for want of a character is not tried.
     """
-    if any(each in text for each in _BEGINNINGS):
+    if any(map(text.__contains__, _BEGINNINGS)):
         text = _SHAPE.sub(MASK, text)
     if "/" in text or "%" in text:
         text = _HOOK.sub(rf"\1{MASK}", text)
@@ -159,7 +159,7 @@ def mask(text: str) -> str:
         text = _USERINFO.sub(rf"\1{MASK}", text)
     lowered = text.lower()
     squeezed = lowered.translate(_SEPARATORS)
-    if any(each in squeezed for each in _FRAGMENTS):
+    if any(map(squeezed.__contains__, _FRAGMENTS)):
         text = "".join(_without_pairs(text))
     if "bearer" in lowered or "basic" in lowered:
         text = _SCHEME.sub(_scheme, text)

@@ -42,7 +42,7 @@ from tests.fakes import fake_env
 from tests.world import flat_route
 from watcher import scan
 from watcher.app import settle_memory
-from watcher.connect import log_wire
+from watcher.connect import log_page, log_wire
 from watcher.core.dispatch import Dispatch, SinkRef
 from watcher.core.ledger import Ledger
 from watcher.core.logrecord import Place, Tally
@@ -120,7 +120,7 @@ class Subject:
         )
         cpu, wall = time.process_time(), time.perf_counter()
         for deployment_id, body in bodies:
-            page = log_wire.read(body, log_wire.Origin(PROJECT, deployment_id))
+            page = log_page.read(body, log_wire.Origin(PROJECT, deployment_id))
             await ingest.take(LogBatch(project=PROJECT, records=page.records))
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
         count = sum(each.records for each in deciding.tallies.values())

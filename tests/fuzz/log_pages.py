@@ -2,7 +2,8 @@
 
 import random  # noqa: TID251  seeded
 
-from watcher.connect.log_wire import Origin, read
+from watcher.connect.log_page import read
+from watcher.connect.log_wire import Origin
 
 SEEDS = (
     b'{"data":[],"next":""}',

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from tests.fakes import START, deployment, fake_env
 from tests.log_world import PROJECT, REGION, LogWorld, made
 from watcher import rules, scan
-from watcher.connect import log_wire
+from watcher.connect import log_page, log_wire
 from watcher.core.snapshot import Application
 from watcher.metrics import Metrics
 from watcher.pipeline.ingest import Ingest, Sighted
@@ -63,7 +63,7 @@ class Process:
         )
 
     async def read(self, body: bytes) -> None:
-        page = log_wire.read(body, log_wire.Origin(PROJECT, SHOP.id))
+        page = log_page.read(body, log_wire.Origin(PROJECT, SHOP.id))
         assert page.quarantined == 0
         await self.ingest.take(LogBatch(project=PROJECT, records=page.records))
 

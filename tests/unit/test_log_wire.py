@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.fuzz import log_pages
-from watcher.connect.log_wire import LogPage, Origin, at_of, read
+from watcher.connect.log_page import read
+from watcher.connect.log_wire import LogPage, Origin, at_of
 
 AT = 1_795_515_330_123
 ORIGIN = Origin("shop", "d", "")
@@ -145,7 +146,7 @@ def test_times_within_a_second_are_told_apart() -> None:
 def test_the_end(ending: Any) -> None:
     assert page(LINE, next_=ending).next == ""
     assert page(next_="abc").next == "abc"
-    assert read(b'{"data":[]}', ORIGIN) == LogPage([], "", 0)
+    assert read(b'{"data":[]}', ORIGIN) == LogPage((), "", 0)
 
 
 def test_equal_records_have_equal_keys_and_others_do_not() -> None:

@@ -1,12 +1,13 @@
-"""What is read of a page of logs: one LogRecord for each of its records, as fast as it can be done.
+"""What a page of logs means: one LogRecord for each of its records, however it is written.
 
 Every field may be missing, null or of another type than documented, and `details` may be anything. A record is left out
 and counted only where it is no object or says no time; one that cannot be read as JSON costs the page nothing but time.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -80,7 +81,7 @@ class _Details(Struct, rename="camel", gc=False):
 class LogPage(NamedTuple):
     """A page as it was read. `next` is the token of the page after it, empty at the end; `quarantined` were left out."""
 
-    records: list[LogRecord]
+    records: Sequence[LogRecord]
     next: str
     quarantined: int
 
@@ -107,15 +108,25 @@ def read(body: bytes, origin: Origin) -> LogPage:
     try:
         page = _page(body)
     except NOT_READABLE:
-        wires, token, broken = _salvaged(body)
+        found, token, broken = _salvaged(body)
     else:
-        wires, token, broken = page.data, page.next, 0
-    records = _records(wires, origin)
-    token = token[:MAX_TOKEN] if isinstance(token, str) else ""
-    return LogPage(records=records, next=token, quarantined=broken + len(wires) - len(records))
+        found, token, broken = page.data, page.next, 0
+    understood = records(found, origin)
+    quarantined = broken + len(found) - len(understood)
+    return LogPage(records=understood, next=token_of(token), quarantined=quarantined)
 
 
-def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  # noqa: C901, PLR0915  calls would cost more than what they do
+def wires(body: bytes) -> Sequence[_RecordWire]:
+    """The records of a sound page, not understood yet."""
+    return _page(body).data
+
+
+def token_of(token: object) -> str:
+    """What names the next page; empty where there is none."""
+    return token[:MAX_TOKEN] if isinstance(token, str) else ""
+
+
+def records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  # noqa: C901, PLR0915  calls would cost more than what they do
     """The records of a page that say when they were written.
 
     All in one loop because it is gone through hundreds of thousands of times: seconds, and what records have in common,
@@ -124,7 +135,7 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
     project, deployment_id, _ = origin
     found: list[LogRecord] = []
     seconds: dict[str, Millis] = {}
-    kinds: dict[tuple[str | None, str | None, str | None], tuple[str, str, str, str, int]] = {}
+    kinds: dict[tuple[str | None, str | None, str | None], tuple[str, str, str, str]] = {}
     requests: dict[tuple[Any, Any, Any], tuple[str, str, int]] = {}
     for wire in wires:
         moment = wire.timestamp
@@ -136,9 +147,9 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
             continue
         kind = wire.type, wire.application_name, wire.severity
         try:
-            name, application, severity, level, seed = kinds[kind]
+            name, application, severity, level = kinds[kind]
         except KeyError:
-            name, application, severity, level, seed = kinds[kind] = _kind(kind, origin)
+            name, application, severity, level = kinds[kind] = kind_of(kind, origin)
         raw = wire.details
         try:
             details = _details(raw)
@@ -154,7 +165,7 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
             if value is not None and value.__class__ not in _VALUES:
                 value = None
             level = effective(severity, value, message)
-        key = crc32(raw, seed)
+        key = key_of(message, seed_of(name, application, severity))
         kept = b"" if name == TEXT else raw
         if details.request_url is details.request_method is None:
             line = (deployment_id, application, name, severity, level, at, message, "", "", 0, 0, kept, project, key)
@@ -164,7 +175,7 @@ def _records(wires: Iterable[_RecordWire], origin: Origin) -> list[LogRecord]:  
                 method, path, status = requests[asked]
             except (KeyError, TypeError):
                 method, path, status = _request(asked, requests)
-            took = _latency(details.latency)
+            took = latency_of(details.latency)
             line = (deployment_id, application, name, severity, level, at, message, method, path, status, took, kept, project, key)  # fmt: skip
         found.append(_new(LogRecord, line))
     return found
@@ -176,12 +187,23 @@ _PARTS = {f"{part:03}Z": part for part in range(1000)}
 _HASHABLE = frozenset({str, int, type(None)})
 
 
-def _kind(kind: tuple[str | None, str | None, str | None], origin: Origin) -> tuple[str, str, str, str, int]:
-    """Type, application and severity as they are kept, the level where the severity says it, and where the checksum begins."""
+def kind_of(kind: tuple[str | None, str | None, str | None], origin: Origin) -> tuple[str, str, str, str]:
+    """Type, application and severity as they are kept, and the level where the severity says it."""
     name, application, severity = (word(each, 64 if at != 1 else 256) for at, each in enumerate(kind))
     application = application or origin.application
     level = "" if severity in {"", "DEFAULT"} else effective(severity, None, "")
-    return name, application, severity, level, crc32(repr((name, application, severity)).encode())
+    return name, application, severity, level
+
+
+@lru_cache(maxsize=1_000)
+def seed_of(name: str, application: str, severity: str) -> int:
+    """Where the checksum of a record begins, of which that is said."""
+    return crc32(repr((name, application, severity)).encode())
+
+
+def key_of(message: str, seed: int) -> int:
+    """What tells a record from another of the same moment. Two that say the same are told apart by being two."""
+    return crc32(message.encode("utf-8", "replace"), seed)
 
 
 # ── times ────────────────────────────────────────────────────────────────────
@@ -246,19 +268,20 @@ def _request(
 ) -> tuple[str, str, int]:
     """Method, path and status as they are kept. The same few come again and again; what cannot be looked up does not."""
     method, url, status = asked
-    found = _method(method), _path(url), _status(status)
+    found = method_of(method), path_of(url), status_of(status)
     if all(each.__class__ in _HASHABLE for each in asked):
         known[asked] = found
     return found
 
 
-def _method(value: object) -> str:
+def method_of(value: object) -> str:
+    """The method of a request, one word."""
     if not isinstance(value, str):
         return ""
     return value if value in _METHODS else word(value, 16)
 
 
-def _path(value: object) -> str:
+def path_of(value: object) -> str:
     """Where a request went, without host and query: a query can hold a secret."""
     if not isinstance(value, str):
         return ""
@@ -268,14 +291,14 @@ def _path(value: object) -> str:
     return place[begin : begin + LINK] if begin >= 0 and place else "/"
 
 
-def _status(value: Any) -> int:
+def status_of(value: Any) -> int:
     """A status code; some write it as text."""
     if value.__class__ is not int:
         value = int(value) if isinstance(value, str) and value.isdecimal() and len(value) < len("1000") else 0
     return value if value in _STATUSES else 0
 
 
-def _latency(value: object) -> Millis:
+def latency_of(value: object) -> Millis:
     """`0.123s` in milliseconds; 0 where it cannot be understood."""
     if not isinstance(value, str):
         return 0

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from watcher.connect import log_wire
+from watcher.connect import log_page
 from watcher.connect.access import ProjectAccess
 from watcher.connect.exchange import Reply, announced, error_code
 from watcher.connect.log_wire import LogPage, Origin
@@ -97,7 +97,7 @@ class LogClient:
     def _decoded(self, reply: Reply, origin: Origin) -> LogPage:
         self.pages_decoded += 1
         try:
-            return log_wire.read(reply.answer.body, origin)
+            return log_page.read(reply.answer.body, origin)
         except ValueError as error:
             text = f"answered 200 with {error}"
         raise reply.error(text, Blindness.UNREADABLE)

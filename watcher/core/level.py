@@ -37,7 +37,7 @@ def effective(severity: str, value: str | float | None, text: str) -> str:
         found = _VALUES.get(value) or _unusual(value)
         if found:
             return found
-    return _told(text) if text else DEFAULT
+    return told(text) if text else DEFAULT
 
 
 # ── words and numbers ────────────────────────────────────────────────────────
@@ -159,8 +159,8 @@ _SPOKEN: Final = frozenset((*_FIRST, "npm"))
 _FRAME: Final = "    at "
 
 
-def _told(text: str) -> str:
-    """What the text's beginning says. Only the quick answers are here: a sentence, a coloured word, a stack frame."""
+def told(text: str) -> str:
+    """What the beginning of a text that is not empty says. Only the quick answers are here: a sentence, a coloured word, a stack frame."""
     end = text.find(" ", 0, _LONGEST_WORD)
     if end > 0:
         word = text[:end]

@@ -35,7 +35,7 @@ class LogMemory:
         self.memories: dict[str, Memory] = {}
         self.changed_runs: set[str] = set()
         self.changed_memories: set[str] = set()
-        self._groups: dict[tuple[tuple[str, str], ...], str] = {}
+        self._groups: dict[tuple[str, ...], str] = {}
         self._windows: OrderedDict[tuple[str, str], Window] = OrderedDict()
         self._heard: dict[tuple[str, str, str], Millis] = {}
 
@@ -109,13 +109,12 @@ class LogMemory:
 
     def group(self, rule: CountRule, event: Event) -> str:
         """The fingerprint of the group that an event's hit belongs to. There are few groups, and a hit may come often."""
-        labels = rule.condition(event, 0).labels
-        name = tuple(labels.items())
+        name = rule.group(event)
         found = self._groups.get(name)
         if found is None:
             if len(self._groups) >= CAPACITY:
                 self._groups.clear()
-            found = self._groups[name] = fingerprint(labels)
+            found = self._groups[name] = fingerprint(rule.condition(event, 0).labels)
         return found
 
     def count(self, rule: CountRule, group: str, hit: Hit) -> tuple[int, Millis | None]:

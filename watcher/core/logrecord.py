@@ -24,7 +24,7 @@ class LogRecord(NamedTuple):
     for matchers on its fields; empty for a line of text. `path` has no
     query. `latency` is in milliseconds; it, `status`, `method` and `path` are those of an HTTP request. `project` is
     empty where a record does not say it. `key` is equal for equal records and, within a millisecond of one application,
-    different for different ones; it does not depend on the process.
+    different for those that say something different; it does not depend on the process.
     """
 
     deployment_id: str

@@ -10,12 +10,13 @@ So pages that follow each other in time, upwards or downwards, add to what a wal
 the time of those before it shows their records again, and adds only what exceeds them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple
 
+from watcher.core.columns import Columns, columns, in_order, picked
 from watcher.core.duration import Millis
 from watcher.core.logrecord import RETENTION_DAYS, LogRecord
 
@@ -104,7 +105,7 @@ class Taken(NamedTuple):
     believed, which are left out.
     """
 
-    fresh: list[LogRecord]
+    fresh: Columns
     duplicates: int = 0
     late: int = 0
     circling: bool = False
@@ -266,17 +267,18 @@ class Reading:
     def take(self, records: Sequence[LogRecord], token: str) -> Taken:
         """Take in the page that was asked for. `token` names the next one; it is empty at the end."""
         cursor = self._cursor
-        shown, ahead = _moments(records), len(records)
+        page = columns(records)
+        shown = page.span()
         if shown is not None and shown[1] > cursor.end + AHEAD:
-            records = [each for each in records if each[5] <= cursor.end + AHEAD]
-            shown = _moments(records)
-        ahead -= len(records)
+            page = picked(page, [at for at, time in enumerate(page.times()) if time <= cursor.end + AHEAD])
+            shown = page.span()
+        ahead = len(records) - len(page)
         repeated = bool(token) and token in {cursor.token, cursor.mark}
         circling = repeated and shown is not None
         again = circling or _reaches_back(cursor, shown)
-        taken = self._count(records, again=again)
+        taken = self._count(page, again=again)
         # what was met before in this walk is no news, what an earlier walk has seen may be on the way to some
-        barren = cursor.barren + 1 if not records or (again and not taken.fresh) else 0
+        barren = cursor.barren + 1 if not page or (again and not taken.fresh) else 0
         circling = circling or barren >= (MAX_STALLED if repeated else MAX_BARREN)
         cursor = _onward(cursor, shown, again=again)
         if token and not circling:
@@ -288,29 +290,28 @@ class Reading:
             self._end(cursor, whole=not circling)
         return taken._replace(circling=circling, ahead=ahead)
 
-    def _count(self, records: Iterable[LogRecord], *, again: bool) -> Taken:
+    def _count(self, page: Columns, *, again: bool) -> Taken:
         """Tell the new ones from those that were seen, each as often as it was written."""
         seen, met, floor, start = self._memory.seen, self._memory.met, self._cursor.floor, self._cursor.start
         shown: dict[int, int] = {}
-        fresh: list[LogRecord] = []
+        fresh: list[int] = []
         late = duplicates = 0
-        for record in records:
-            at = record[5]
+        checksum = page.checksum
+        for place, at in enumerate(page.times()):
             if at < floor:  # of this walk, and done; or from before it
                 duplicates, late = duplicates + (at >= start), late + (at < start)
                 continue
-            name = at << 32 | record[13]
+            name = at << 32 | checksum(place)
             here = shown[name] = shown.get(name, 0) + 1
             before = met.get(name, 0)
             count = max(before, here) if again else before + 1
             met[name] = count
             if count > seen.get(name, 0):
                 seen[name] = count
-                fresh.append(record)
+                fresh.append(place)
             else:
                 duplicates += 1
-        fresh.sort(key=by_time)
-        return Taken(fresh, duplicates, late)
+        return Taken(in_order([picked(page, fresh)]), duplicates, late)
 
     def _settle(self) -> None:
         """After a page that is not the last: where pages rise, what lies far enough behind them is done."""
@@ -343,14 +344,6 @@ class Reading:
 def _done(cursor: LogCursor, high: Millis) -> Millis:
     """What no record can come before any more, where all up to `high` were shown: they come within the overlap."""
     return max(high - OVERLAP, min(high, cursor.settled - OVERLAP) if cursor.pages > 1 else 0)
-
-
-def _moments(records: Sequence[LogRecord]) -> tuple[Millis, Millis] | None:
-    """The oldest and newest time on a page."""
-    if not records:
-        return None
-    moments = [record[5] for record in records]
-    return min(moments), max(moments)
 
 
 def _reaches_back(cursor: LogCursor, shown: tuple[Millis, Millis] | None) -> bool:

@@ -3,11 +3,11 @@
 Lines are raw here and as few as they are; whoever takes one out to keep or send it redacts it first.
 """
 
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from watcher.core.columns import columns
 from watcher.core.duration import Millis
 from watcher.core.logrecord import Line, LogRecord
 
@@ -19,8 +19,7 @@ LONGEST = 1_000
 
 _Kept: TypeAlias = tuple[Millis, str, str, str]
 _Ring: TypeAlias = deque[_Kept]
-_spot = itemgetter(0, 1)
-_kept_of: Callable[[LogRecord], _Kept] = itemgetter(5, 1, 4, 6)
+_Spot: TypeAlias = tuple[str, str]
 """What a line is made of; the rest of a record may hold on to a whole page."""
 
 
@@ -34,20 +33,28 @@ class Recent:
 
     def add(self, project: str, records: Sequence[LogRecord]) -> None:
         """Remember the last records of each application. Walked backwards, so that most of a large batch is not touched."""
-        room = dict.fromkeys(map(_spot, records), self._kept)
-        missing = len(room)
-        chosen: list[tuple[str, str, _Kept]] = []
-        for record in reversed(records):
-            spot = record[:2]
-            left = room[spot]
-            if left:
-                chosen.append((*spot, _kept_of(record)))
-                room[spot] = left - 1
-                missing -= left == 1
-                if not missing:
-                    break
-        for deployment_id, application, kept in reversed(chosen):
-            self._ring((project, deployment_id, application)).append(_cut(kept))
+        found = columns(records)
+        keys, messages = found.keys, found.messages
+        there: Counter[_Spot] = Counter()
+        for (key, _), count in found.counts().items():
+            there[key[:2]] += count
+        places: dict[_Spot, list[int]] = {spot: [] for spot in there}
+        by_key = {key: places[key[:2]] for key in found.kinds()}
+        missing = sum(min(count, self._kept) for count in there.values())
+        for at in range(len(keys) - 1, -1, -1):
+            if not missing:
+                break
+            mine = by_key[keys[at]]
+            if len(mine) < self._kept:
+                mine.append(at)
+                missing -= 1
+        for (deployment_id, application), chosen in places.items():
+            chosen.reverse()
+            ring = self._ring((project, deployment_id, application))
+            times = found.times(chosen)
+            ring += [
+                (time, application, keys[at][4], messages[at][:LONGEST]) for at, time in zip(chosen, times, strict=True)
+            ]
 
     def lines(self, project: str, deployment_id: str, *, since: Millis = 0) -> list[Line]:
         """What the applications of a Deployment wrote last, oldest first."""
@@ -73,11 +80,6 @@ class Recent:
 def lines_of(records: Iterable[LogRecord]) -> list[Line]:
     """Records as lines, oldest first."""
     return sorted((Line(each.at, each.application, each.level, each.message[:LONGEST]) for each in records), key=_when)
-
-
-def _cut(kept: _Kept) -> _Kept:
-    at, application, level, message = kept
-    return kept if len(message) <= LONGEST else (at, application, level, message[:LONGEST])
 
 
 def _when(line: Line) -> Millis:

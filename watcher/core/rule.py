@@ -85,6 +85,10 @@ class CountRule(Rule, Protocol):
         """How close together."""
         ...
 
+    def group(self, event: Event) -> tuple[str, ...]:
+        """What names the group that the event's hit belongs to: as many names as groups, and cheaper than the condition."""
+        ...
+
     def condition(self, event: Event, counted: int) -> Condition:
         """The condition of the group that the event's hit belongs to."""
         ...

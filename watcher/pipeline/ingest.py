@@ -8,10 +8,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 
 import structlog
 
+from watcher.core.columns import Columns, Listed, columns
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.listening import STRANGE_FOR, Stranger, listened, stranger
@@ -56,9 +56,6 @@ class _Queue:
 
     writes: list[LogWrite] = field(default_factory=list)
     done: "asyncio.Future[Sequence[bool]] | None" = None
-
-
-_spot = itemgetter(0, 1)
 
 
 class Ingest:
@@ -193,7 +190,7 @@ class Ingest:
     def _worked(self, batch: LogBatch) -> LogWrite:
         """What a batch comes to."""
         project = self._projects[batch.project]
-        records = self._named(batch.project, project, batch.records)
+        records = self._named(batch.project, project, columns(batch.records))
         events: list[Event] = list(batch.events)
         keys: list[str] = []
         matched = self._matching.match(batch.project, project.region, records, project.deployments())
@@ -228,10 +225,10 @@ class Ingest:
             digest=batch.digest,
         )
 
-    def _named(self, key: str, project: Sighted, records: Sequence[LogRecord]) -> Sequence[LogRecord]:
+    def _named(self, key: str, project: Sighted, records: Columns) -> Columns:
         """The records, those of applications that nobody configured under one name once there are many of these."""
         strange = False
-        for spot in set(map(_spot, records)):
+        for spot in {key[:2] for key in records.kinds()}:
             known = self._names.setdefault((key, spot[0]), set())
             if spot[1] in known or len(known) < APPLICATIONS:
                 known.add(spot[1])
@@ -240,7 +237,9 @@ class Ingest:
                 strange = strange or found is None or all(each.name != spot[1] for each in found.applications)
         if not strange:
             return records
-        return [each if each[1] in self._names[key, each[0]] else each._replace(application=OTHERS) for each in records]
+        return Listed(
+            [each if each[1] in self._names[key, each[0]] else each._replace(application=OTHERS) for each in records]
+        )
 
     async def _committed(self, writes: Sequence[LogWrite]) -> Sequence[bool]:
         """Commit together with whatever else waits. Raises StoreError."""

@@ -10,8 +10,8 @@ import structlog
 
 from watcher.connect.logs import Answered, LogError, Mark, Refusal
 from watcher.core import reading
+from watcher.core.columns import Columns, in_order
 from watcher.core.duration import Millis
-from watcher.core.logrecord import LogRecord
 from watcher.core.reading import LogCursor, Query, Reading
 from watcher.errors import Blindness, SourceError
 from watcher.metrics import Metrics
@@ -263,9 +263,8 @@ class LogRound:
 
     async def _hand_on(self, spot: Spot, batch: "_Batch") -> None:
         """What changes nothing that a restart must know is not written."""
-        cursor, fresh = batch.work.cursor(), batch.fresh
+        cursor, fresh = batch.work.cursor(), batch.fresh()
         if fresh or spot.cursor.open or cursor.open or not spot.stored:
-            fresh.sort(key=reading.by_time)
             await self._ways.intake.take(
                 LogBatch(project=self._project, records=fresh, cursors=(cursor,), fresh_from=cursor.fresh_from)
             )
@@ -286,7 +285,7 @@ class _Batch:
     def __init__(self, begun: LogCursor) -> None:
         self.begun = begun
         self.work = Reading(begun)
-        self.fresh: list[LogRecord] = []
+        self.parts: list[Columns] = []
         self.counts: Counter[str] = Counter()
         self.pages = 0
         self.mark: Mark | None = None
@@ -301,7 +300,11 @@ class _Batch:
     @property
     def is_full(self) -> bool:
         """Whether it is time to commit."""
-        return self.unchanged or self.done or self.pages >= PAGES_AT_ONCE or len(self.fresh) >= RECORDS_AT_ONCE
+        return self.unchanged or self.done or self.pages >= PAGES_AT_ONCE or self.counts["accepted"] >= RECORDS_AT_ONCE
+
+    def fresh(self) -> Columns:
+        """The records that nobody has seen before, in order."""
+        return self.parts[0] if len(self.parts) == 1 else in_order(self.parts)
 
     def add(self, answered: Answered) -> None:
         """Take a page in."""
@@ -313,7 +316,8 @@ class _Batch:
         self.pages += 1
         self.circling = taken.circling
         self.mark = answered.mark if self.done and not self.circling and self.begun.pages + self.pages == 1 else None
-        self.fresh += taken.fresh
+        if taken.fresh:
+            self.parts.append(taken.fresh)
         self.counts["accepted"] += len(taken.fresh)
         self.counts["duplicate"] += taken.duplicates
         self.counts["late"] += taken.late

@@ -41,10 +41,14 @@ class LogSpec:
     learn: Millis = 0
     lengths: Mapping[str, Millis] = field(default_factory=dict)
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The labels of a record that name a group."""
+        return (*(DEPLOYMENT_LABELS if "deployment" in self.by else ()), *self.by)
+
     def identity(self, found: Mapping[str, str]) -> dict[str, str]:
         """The label set of the group that has these labels."""
-        named = (*ALWAYS, *(DEPLOYMENT_LABELS if "deployment" in self.by else ()), *self.by)
-        chosen = {name: found[name] for name in named if found.get(name)}
+        chosen = {name: found[name] for name in (*ALWAYS, *self.named) if found.get(name)}
         return {"alertname": self.name, **chosen, **{name: value for name, value in self.labels.items() if value}}
 
 
@@ -79,6 +83,15 @@ class CountRule(LogRule):
     def within(self) -> Millis:
         """How close together."""
         return self.spec.within
+
+    def group(self, event: Event) -> tuple[str, ...]:
+        """The values that the labels of the hit's group have."""
+        hit = event.hit
+        if hit is None:
+            return ()
+        own, labels = {"message": hit.message, "level": hit.level}, hit.labels
+        found = [own.get(name) or labels.get(name, "") for name in self.spec.named]
+        return (self.name, event.project, event.region, *found)
 
     def condition(self, event: Event, counted: int) -> Condition:
         """The condition of the hit's group, shown by its newest record."""

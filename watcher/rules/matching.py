@@ -10,11 +10,11 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import msgspec
 
+from watcher.core.columns import Columns, Key, columns
 from watcher.core.fingerprint import is_continuation, joined, template, template_id
 from watcher.core.level import ERRORS
 from watcher.core.logrecord import HTTP_REQUEST, MINUTE, Hit, Line, LogRecord, Matched, Place, Tally
@@ -47,7 +47,6 @@ OTHERS = "(others)"
 """What stands for all that are beyond such a bound."""
 
 _SERVER_ERROR, _CLIENT_ERROR = 500, 400
-_Key: TypeAlias = tuple[Any, ...]
 _Candidate: TypeAlias = tuple[int, int]
 
 
@@ -108,7 +107,7 @@ class LogMatcher:
         self.scanner = scanner
         numbers = {text: number for number, text in enumerate(self.patterns)}
         self._rules = tuple(_compiled(spec, numbers) for spec in specs)
-        self._profiles: dict[_Key, _Profile] = {}
+        self._profiles: dict[Key, _Profile] = {}
         self._described: dict[str, Deployment | None] = {}
         self._clean = clean
         self._chosen = _Memo(self._choose)
@@ -120,14 +119,12 @@ class LogMatcher:
         self, project: str, region: str, records: Sequence[LogRecord], deployments: Mapping[str, Deployment]
     ) -> Matched:
         """Hits and tallies of a batch. Deployments that are not known are named by their id."""
-        keys = list(map(_key_of, records))
-        counts = Counter(zip(keys, [at // MINUTE for at in map(_time_of, records)], strict=True))
+        found = columns(records)
+        counts = found.counts()
         self._refresh(project, region, deployments, {key[0] for key, _ in counts})
         profiles = {key: self._profile(project, region, key) for key, _ in counts}
-        return Matched(
-            hits=self._hits(records, self._candidates(records, keys, profiles), keys, profiles),
-            tallies=_tallies(project, counts),
-        )
+        hits = self._hits(found, self._candidates(found, profiles), profiles)
+        return Matched(hits=hits, tallies=_tallies(project, counts))
 
     def _refresh(
         self, project: str, region: str, deployments: Mapping[str, Deployment], mentioned: Iterable[str]
@@ -146,7 +143,7 @@ class LogMatcher:
         if stale:
             self._profiles = {key: kept for key, kept in self._profiles.items() if key[2] not in stale}
 
-    def _profile(self, project: str, region: str, key: _Key) -> _Profile:
+    def _profile(self, project: str, region: str, key: Key) -> _Profile:
         full = (project, region, *key)
         found = self._profiles.get(full)
         if found is None:
@@ -171,32 +168,25 @@ class LogMatcher:
         taking = tuple(at for at in chosen if not self._rules[at].patterns)
         return taking, min((self._rules[at].spec.slower_than for at in taking), default=0), armed
 
-    def _candidates(
-        self, records: Sequence[LogRecord], keys: list[_Key], profiles: Mapping[_Key, _Profile]
-    ) -> Iterator[_Candidate]:
+    def _candidates(self, records: Columns, profiles: Mapping[Key, _Profile]) -> Iterator[_Candidate]:
         """Record and rule, for all that labels and patterns decide; in the order of the records."""
-        found = _taken(records, keys, profiles)
+        found = _taken(records, profiles)
         if self.patterns and any(profile.armed for profile in profiles.values()):
-            for at, number in self.scanner.scan(list(map(_message_of, records))):
-                rules = profiles[keys[at]].armed.get(number)
+            for at, number in self.scanner.scan(records.messages):
+                rules = profiles[records.keys[at]].armed.get(number)
                 if rules:
                     found.setdefault(at, set()).update(rules)
         for at in sorted(found):
             for rule in sorted(found[at]):
                 yield at, rule
 
-    def _hits(
-        self,
-        records: Sequence[LogRecord],
-        candidates: Iterable[_Candidate],
-        keys: list[_Key],
-        profiles: Mapping[_Key, _Profile],
-    ) -> list[Hit]:
+    def _hits(self, records: Columns, candidates: Iterable[_Candidate], profiles: Mapping[Key, _Profile]) -> list[Hit]:
         """Grouped before anything is redacted: of a storm only what is kept costs more than being counted."""
         groups: dict[tuple[Any, ...], list[int]] = {}
+        keys = records.keys
         for at, number in candidates:
             rule = self._rules[number]
-            if self._admits(rule, records[at], profiles[keys[at]].labels):
+            if self._admits(rule, records, at, profiles[keys[at]].labels):
                 own = tuple(self._bounded(number, records[at], name) for name in rule.own)
                 kind = self._template(self._whole(records, at)) if rule.spec.novel else ""
                 groups.setdefault((number, keys[at], kind, own), []).append(at)
@@ -222,7 +212,7 @@ class LogMatcher:
         return OTHERS
 
     def _kept(
-        self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], members: list[int]
+        self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Columns, members: list[int]
     ) -> Iterator[Hit]:
         """The hits of a group one by one while they are few; beyond that one for all others of a minute, with their number.
 
@@ -230,34 +220,40 @@ class LogMatcher:
         """
         for at in members[:SINGLES]:
             yield self._hit(spec, labels, kind, records, at)
-        rest = sorted(members[SINGLES:], key=lambda at: records[at].at)
-        for _, found in groupby(rest, key=lambda at: records[at].at // MINUTE):
+        rest = sorted(members[SINGLES:], key=records.time)
+        for _, found in groupby(rest, key=lambda at: records.time(at) // MINUTE):
             part = list(found)
             digest = hashlib.sha256("\n".join(sorted(_hit_key(records[at]) for at in part)).encode()).hexdigest()[:24]
             newest = self._hit(spec, labels, kind, records, part[-1])
-            yield replace(newest, at=records[part[0]].at, count=len(part), key=digest)
+            yield replace(newest, at=records.time(part[0]), count=len(part), key=digest)
 
-    def _admits(self, rule: _Rule, record: LogRecord, labels: Mapping[str, str]) -> bool:
+    def _admits(self, rule: _Rule, records: Columns, at: int, labels: Mapping[str, str]) -> bool:
         """What only the record itself can decide."""
         spec = rule.spec
-        if spec.slower_than and record.latency <= spec.slower_than:
+        if spec.slower_than and records.latency(at) <= spec.slower_than:
             return False
         if rule.costly:
-            more = {**labels, **_costly(record, rule.costly)}
+            more = {**labels, **_costly(records[at], rule.costly)}
             if not all(each.matches(more) for each in rule.costly):
                 return False
-        return not any(unwanted(record.message) for unwanted in spec.exclude)
+        return not any(unwanted(records.messages[at]) for unwanted in spec.exclude)
 
-    def _whole(self, records: Sequence[LogRecord], at: int) -> str:
+    def _whole(self, records: Columns, at: int) -> str:
         """The message with the stack trace that follows it, where an application wrote it line by line."""
-        record = records[at]
-        following = [each for each in records[at + 1 : at + MAX_JOINED] if each[:2] == record[:2]]
-        if not following or not is_continuation(following[0].message):
-            return record.message
-        lines = [Line(each.at, each.application, each.level, each.message) for each in (record, *following)]
+        keys, messages = records.keys, records.messages
+        spot, message = keys[at][:2], messages[at]
+        reach = range(at + 1, min(at + MAX_JOINED, len(keys)))
+        first = next((each for each in reach if keys[each][:2] == spot), None)
+        if first is None or not is_continuation(messages[first]):
+            return message
+        lines = [
+            Line(records.time(each), spot[1], keys[each][4], messages[each])
+            for each in (at, *reach)
+            if keys[each][:2] == spot
+        ]
         return joined(lines)[0].message
 
-    def _hit(self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Sequence[LogRecord], at: int) -> Hit:
+    def _hit(self, spec: LogSpec, labels: Mapping[str, str], kind: str, records: Columns, at: int) -> Hit:
         record = records[at]
         kept = dict(labels)
         if record.type == HTTP_REQUEST or record.status:
@@ -276,22 +272,15 @@ class LogMatcher:
         )
 
 
-_UNKNOWN = object()
-_key_of: Callable[[LogRecord], _Key] = itemgetter(0, 1, 2, 3, 4, 7, 9)
-"""What a label can decide: Deployment, application, type, severity, level, method, status."""
-_time_of: Callable[[LogRecord], int] = itemgetter(5)
-_message_of: Callable[[LogRecord], str] = itemgetter(6)
-
-
-def _taken(
-    records: Sequence[LogRecord], keys: Sequence[_Key], profiles: Mapping[_Key, _Profile]
-) -> dict[int, set[int]]:
+def _taken(records: Columns, profiles: Mapping[Key, _Profile]) -> dict[int, set[int]]:
     """By record the rules for which its labels, and how long it took, are enough."""
     floors = {key: profile.floor for key, profile in profiles.items() if profile.taking}
     if not floors:
         return {}
     return {
-        at: set(profiles[key].taking) for at, key in enumerate(keys) if key in floors and records[at][10] >= floors[key]
+        at: set(profiles[key].taking)
+        for at, key in enumerate(records.keys)
+        if key in floors and (not floors[key] or records.latency(at) >= floors[key])
     }
 
 
@@ -317,7 +306,7 @@ def _compiled(spec: LogSpec, numbers: Mapping[str, int]) -> _Rule:
     )
 
 
-def _labels(project: str, region: str, key: _Key, deployment: Deployment | None) -> dict[str, str]:
+def _labels(project: str, region: str, key: Key, deployment: Deployment | None) -> dict[str, str]:
     """The labels that one combination of values stands for."""
     deployment_id, application, kind, severity, level, method, status = key
     found = {
@@ -374,7 +363,7 @@ def _hit_key(record: LogRecord) -> str:
     return f"{record.at:x}.{record.key:x}"
 
 
-def _tallies(project: str, counts: Mapping[tuple[_Key, int], int]) -> dict[Place, Tally]:
+def _tallies(project: str, counts: Mapping[tuple[Key, int], int]) -> dict[Place, Tally]:
     found: dict[Place, Tally] = {}
     for (key, minute), count in counts.items():
         deployment_id, application, kind, _, level, _, status = key

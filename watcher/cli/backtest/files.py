@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import msgspec
 
 from watcher.cli.backtest.progress import Progress
-from watcher.connect import log_wire
+from watcher.connect import log_page
 from watcher.connect.log_wire import Origin
 from watcher.core.duration import Millis
 from watcher.core.logrecord import LogRecord
@@ -203,9 +203,9 @@ def _read_head(raw: bytes) -> _Head:
     raise ValueError("is no JSON object")
 
 
-def _decoded(lines: Sequence[bytes], origin: Origin) -> list[LogRecord]:
+def _decoded(lines: Sequence[bytes], origin: Origin) -> Sequence[LogRecord]:
     """The records of lines, as a page of the API with just these would be read; fewer where some are none."""
     try:
-        return log_wire.read(b'{"data":[' + b",".join(lines) + b"]}", origin).records
+        return log_page.read(b'{"data":[' + b",".join(lines) + b"]}", origin).records
     except ValueError:
         return []
