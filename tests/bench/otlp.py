@@ -1,6 +1,7 @@
 """Pushed logs, from a gzipped request to the answer that they are committed, beside a listener that decodes nothing.
 
-`python -m tests.bench.otlp [--short]`. One process listens, matches, commits durably and judges, all on one core; another
+`python -m tests.bench.otlp [--short] [--layout NAME]`. First what decoding alone costs, for each place where the fields may
+stand, beside decoding all of each record. Then end to end, with the fields in one place: one process listens, matches, commits durably and judges, all on one core; another
 sends requests that it has encoded before, over eight connections. The anchor is the same listener on the same requests,
 read and inflated and thrown away. Rates are shown by the clock on the wall and by the processor's time of the listening
 process, which other programs on the machine hardly change.
@@ -34,7 +35,7 @@ from tests.bench.corpus import (
     pinned,
     rules,
 )
-from tests.bench.requests import MOULDS, RECORDS, moulds
+from tests.bench.requests import LAYOUTS, MOULDS, RECORDS, Layout, moulds
 from tests.world import encode, flat_route
 from watcher import scan
 from watcher.app import SystemClock, settle_memory, system_env
@@ -47,6 +48,7 @@ from watcher.pipeline.loop import Loop
 from watcher.ports import Pushed
 from watcher.redact import Redactor
 from watcher.rules import LogMatcher, log_specs, pattern_table
+from watcher.sources.otlp import protobuf
 from watcher.store import open_store
 from watcher.web import otlp as listener
 from watcher.web.otlp_answer import PROTOBUF_TYPE
@@ -54,6 +56,8 @@ from watcher.web.otlp_answer import PROTOBUF_TYPE
 HEADER, KEY = "x-connect-watcher-key", "a key of a benchmark, which is no secret"
 CONNECTIONS = 8
 REPEATS = 5
+DECODED = 4
+"""Requests that are decoded to see what that costs."""
 MEBIBYTE = 2**20
 
 
@@ -69,9 +73,9 @@ class Sending(NamedTuple):
     latencies: list[float]
 
 
-async def load(count: int) -> None:
+async def load(count: int, layout: Layout) -> None:
     """Make requests, then send those that are asked for on standard input, and say on standard output how it went."""
-    made = moulds()
+    made = moulds(layout)
     begin = SystemClock().now() - 60_000
     bodies = [made[each % MOULDS].cast(each, begin + 7 * each) for each in range(count)]
     hits = [made[each % MOULDS].hits for each in range(count)]
@@ -277,11 +281,32 @@ class Series:
         self.hits += found.hits
 
 
-async def measured(requests: int) -> None:
+def decoded() -> None:
+    """Print what decoding a record costs, by where its fields stand."""
+    now = SystemClock().now()
+    print(f"{'decoding alone, by layout':<30}{'bytes':>7}{'µs':>8}{'in full':>9}{'ratio':>8}   {describe_load()}")
+    for layout in LAYOUTS:
+        bodies = [each.body for each in moulds(layout, DECODED)]
+        turns = [[_spent(bodies, now, quickly=quickly) for quickly in (True, False)] for _ in range(1 + REPEATS)][1:]
+        quick, full = (statistics.median(column) for column in zip(*turns, strict=True))
+        ratio = statistics.median(each / one for one, each in turns)
+        size = sum(map(len, bodies)) / DECODED / RECORDS
+        print(f"{layout:<30}{size:>7.0f}{quick:>8.2f}{full:>9.2f}{ratio:>7.2f}×", flush=True)
+
+
+def _spent(bodies: Sequence[bytes], now: int, *, quickly: bool) -> float:
+    """Microseconds of the processor for each record."""
+    start = time.process_time()
+    for body in bodies:
+        protobuf.read(body, now, quickly=quickly)
+    return (time.process_time() - start) / len(bodies) / RECORDS * 1e6
+
+
+async def measured(requests: int, layout: Layout) -> None:
     """Measure with so many requests in each turn, and print."""
     with tempfile.TemporaryDirectory() as folder:
         async with (
-            other(1, "--load", str(requests * REPEATS)) as loader,
+            other(1, "--load", str(requests * REPEATS), "--layout", layout) as loader,
             other(0, "--listen", folder, "whole") as whole,
             other(0, "--listen", folder, "bare") as bare,
         ):
@@ -289,7 +314,7 @@ async def measured(requests: int) -> None:
             await whole.ask("idle")
             before = whole.rss
             print(
-                f"requests of {RECORDS:,} records, {loader.greeting['plain'] / RECORDS:.0f} bytes each, "
+                f"requests of {RECORDS:,} records ({layout}), {loader.greeting['plain'] / RECORDS:.0f} bytes each, "
                 f"{loader.greeting['bytes'] / RECORDS:.0f} packed; {RATED} rules; {describe_load()}",
                 flush=True,
             )
@@ -344,15 +369,18 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Measure and print; or be one of the processes that are measured."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.otlp")
     parser.add_argument("--short", action="store_true", help="an eighth of the requests")
+    parser.add_argument("--layout", choices=LAYOUTS, default="attributes", help="where the fields stand")
     parser.add_argument("--listen", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--load", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
     if chosen.listen:
         run(listen(Path(chosen.listen[0]), chosen.listen[1]))
     elif chosen.load:
-        asyncio.run(load(chosen.load))
+        asyncio.run(load(chosen.load, chosen.layout))
     else:
-        asyncio.run(measured(50 if chosen.short else 400))
+        with pinned():
+            decoded()
+        asyncio.run(measured(50 if chosen.short else 400, chosen.layout))
 
 
 def run(what: Any) -> None:

@@ -5,9 +5,16 @@ import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal, TypeAlias, get_args
 
 from tests.bench.corpus import RATED, Fields, corpus, kinds, lines
-from watcher.simulator.otlp import Sent, encoded, request
+from watcher.simulator.otlp import SEVERITY_NUMBERS, Placement, Sent, encoded, pairs, request, timed, value
+
+Layout: TypeAlias = Placement | Literal["resource"]
+"""Where the fields stand: as the simulator places them; or once for all records of an application, whose body are the
+text or the details."""
+LAYOUTS: Sequence[Layout] = (*get_args(Placement), "resource")
 
 RECORDS, SHARE = 1_000, 0.019
 """Records of a request, and how many of them a pattern matches."""
@@ -34,13 +41,15 @@ class Mould:
         return gzip.compress(made, compresslevel=6, mtime=0)
 
 
-def moulds() -> list[Mould]:
-    """Requests as Connect's might be: fields as attributes, details a map, the body the message."""
-    made = corpus(MOULDS * RECORDS, SHARE)
-    return [mould(made[at : at + RECORDS]) for at in range(0, len(made), RECORDS)]
+def moulds(layout: Layout = "attributes", count: int = MOULDS) -> list[Mould]:
+    """Requests as Connect's might be."""
+    made = corpus(count * RECORDS, SHARE)
+    return [mould(made[at : at + RECORDS], layout) for at in range(0, len(made), RECORDS)]
 
 
-def mould(records: Sequence[Fields]) -> Mould:
+def mould(records: Sequence[Fields], layout: Layout = "attributes") -> Mould:
+    if layout == "resource":
+        records = sorted(records, key=_application)
     wanted = [re.compile(each.pattern) for each in kinds(RATED)]
     hits, sent = 0, []
     for at, (record, text) in enumerate(zip(records, lines(records), strict=True)):
@@ -49,7 +58,8 @@ def mould(records: Sequence[Fields]) -> Mould:
         if found:
             record["details"]["message"] = _IDS.sub(_FRESH, text)
         sent.append(Sent(at=at + 1, arrival=at + 1, fields=record))
-    body, _ = encoded(request(sent, "attributes", {}), "protobuf", "none")
+    wire = by_application(sent) if layout == "resource" else request(sent, layout, {})
+    body, _ = encoded(wire, "protobuf", "none")
     places, offsets, begin = [], [], 0
     for at in range(len(records)):
         stamp = struct.pack("<Q", (at + 1) * 1_000_000)
@@ -59,3 +69,27 @@ def mould(records: Sequence[Fields]) -> Mould:
             offsets.append(at)
             begin += len(stamp)
     return Mould(body, places, offsets, hits)
+
+
+def by_application(sent: Sequence[Sent]) -> Any:
+    """A request that says once of each application what is true of all its records."""
+    made = request([], "attributes", {})
+    for (deployment, application), records in groupby(sent, lambda each: _application(each.fields)):
+        logs = made.resource_logs.add()
+        logs.resource.attributes.extend(pairs({"deploymentId": deployment, "applicationName": application}))
+        logs.scope_logs.add().log_records.extend(map(_below, records))
+    return made
+
+
+def _below(record: Sent) -> Any:
+    made, fields = timed(record), record.fields
+    made.severity_text = fields["severity"]
+    made.severity_number = SEVERITY_NUMBERS.get(fields["severity"], 0)
+    made.attributes.extend(pairs({"type": fields["type"]}))
+    details = fields["details"]
+    made.body.CopyFrom(value(details["message"] if fields["type"] == "APPLICATION_TEXT" else details))
+    return made
+
+
+def _application(fields: Any) -> tuple[str, str]:
+    return fields["deploymentId"], fields["applicationName"]

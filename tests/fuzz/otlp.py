@@ -8,7 +8,7 @@ import random  # noqa: TID251  seeded
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -19,7 +19,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from watcher.core.logrecord import LogRecord
 from watcher.ports import Pushed
-from watcher.sources.otlp import decode_json, decode_protobuf
+from watcher.sources.otlp import decode_json, decode_protobuf, protobuf
 
 NOW = 1_800_000_000_000
 SECONDS = 1.0
@@ -110,12 +110,36 @@ def _tried(decode: Callable[[bytes, int], Pushed], body: bytes) -> Pushed | None
     try:
         found = decode(body, NOW)
     except ValueError:
+        found = None
+    if decode is decode_protobuf or decode is _decode_record:
+        whole = _as_record(body) if decode is _decode_record else body
+        assert said(found) == slowly(whole), f"not what decoding all of it says: {body!r}"
+    if found is None:
         return None
     assert found.foreign >= 0
     assert found.malformed >= 0
     for each in found.records:
-        _check(each)
+        _check(_finished(each))
     return found
+
+
+def said(found: Pushed | None) -> object:
+    """What was read, with details that may be made only now."""
+    return found and ([_finished(each) for each in found.records], found.foreign, found.malformed)
+
+
+def slowly(body: bytes) -> object:
+    """What is read of a request in protobuf if all of it is decoded."""
+    try:
+        found = protobuf.read(body, NOW, quickly=False)
+    except ValueError:
+        return None
+    return [_finished(each) for each in found.records], found.foreign, found.malformed
+
+
+def _finished(record: LogRecord) -> LogRecord:
+    details: bytes = record.details() if callable(record.details) else record.details
+    return record._replace(details=details)
 
 
 def _check(record: LogRecord) -> None:
@@ -155,9 +179,10 @@ def _check(record: LogRecord) -> None:
 def _inputs(rng: random.Random) -> Iterator[tuple[Callable[[bytes, int], Pushed], bytes]]:
     seeds = [_request(rng) for _ in range(50)]
     records = [each for seed in seeds for each in seed.resource_logs[0].scope_logs[0].log_records]
-    whole = [each.SerializeToString() for each in seeds]
+    usual = [usually(rng, placement) for placement in PLACEMENTS for _ in range(10)]
+    whole = [each.SerializeToString() for each in (*seeds, *usual)]
     whole_json = [json_format.MessageToJson(each, indent=None).encode() for each in seeds]
-    inner = [each.SerializeToString() for each in records]
+    inner = [each.SerializeToString() for each in (*records, *(_first(each) for each in usual))]
     inner_json = [json_format.MessageToJson(each, indent=None).encode() for each in records]
     corpora: list[tuple[Callable[[bytes, int], Pushed], tuple[Mutation, ...], list[bytes]]] = [
         (decode_protobuf, _BINARY, whole),
@@ -177,7 +202,11 @@ def _inputs(rng: random.Random) -> Iterator[tuple[Callable[[bytes, int], Pushed]
 
 def _decode_record(body: bytes, now: int) -> Pushed:
     """As one record of a request that is right otherwise."""
-    return decode_protobuf(_field(1, _field(1, _OURS) + _field(2, _field(2, body))), now)
+    return decode_protobuf(_as_record(body), now)
+
+
+def _as_record(body: bytes) -> bytes:
+    return _field(1, _field(1, _OURS) + _field(2, _field(2, body)))
 
 
 def _decode_json_record(body: bytes, now: int) -> Pushed:
@@ -205,6 +234,110 @@ def _request(rng: random.Random) -> ExportLogsServiceRequest:
             ResourceLogs(resource=Resource(attributes=_pairs(rng, 1)), scope_logs=[ScopeLogs(log_records=records)])
         ]
     )
+
+
+PLACEMENTS = ("attributes", "body", "resource", "text", "dotted")
+
+
+def usually(rng: random.Random, placement: str) -> ExportLogsServiceRequest:
+    """A request as a sender makes it: the same fields at the same place in each record, of which some are odd."""
+    resource = {"deploymentId": "d1", "applicationName": "service"} if placement in {"resource", "text"} else {}
+    records = [_usual(rng, placement, resource) for _ in range(rng.randrange(1, 4))]
+    described = Resource(attributes=_named(resource))
+    return ExportLogsServiceRequest(
+        resource_logs=[ResourceLogs(resource=described, scope_logs=[ScopeLogs(log_records=records)])]
+    )
+
+
+def _usual(rng: random.Random, placement: str, resource: dict[str, str]) -> WireRecord:
+    made = WireRecord(time_unix_nano=NOW * 10**6 - rng.randrange(10**12))
+    if rng.random() < 0.8:
+        made.severity_number = rng.choice((0, 9, 17))  # type: ignore[assignment]  # an enum
+        made.severity_text = rng.choice(("", "INFO", "ERROR", "odd"))
+    if rng.random() < 0.8:
+        made.observed_time_unix_nano = NOW * 10**6
+    if rng.random() < 0.2:
+        made.trace_id, made.span_id, made.flags = rng.randbytes(16), rng.randbytes(8), 1
+    details = _details(rng)
+    fields: dict[str, object] = {
+        "timestamp": "2027-01-15T08:00:00.000Z",
+        "type": rng.choice(("APPLICATION_TEXT", "APPLICATION_JSON", "HTTP_REQUEST")),
+        **({} if resource else {"deploymentId": f"d{rng.randrange(3)}", "applicationName": "service"}),
+        "severity": rng.choice(("DEFAULT", "ERROR", "")),
+    }
+    if rng.random() < 0.2:
+        fields["insertId"] = f"{rng.getrandbits(60):x}"
+    if placement == "dotted":
+        fields |= {f"details.{name}": value for name, value in details.items()}
+    elif placement not in {"resource", "text"}:
+        fields["details"] = details
+    names = list(fields)
+    if rng.random() < 0.3:
+        rng.shuffle(names)
+    pairs = _named({name: fields[name] for name in names})
+    if placement == "body":
+        made.body.CopyFrom(AnyValue(kvlist_value=KeyValueList(values=pairs)))
+        return made
+    made.attributes.extend(pairs)
+    if placement == "resource":
+        made.body.CopyFrom(_plainly(details))
+    elif rng.random() < 0.9:
+        made.body.string_value = _text(rng)
+    return made
+
+
+def _details(rng: random.Random) -> dict[str, object]:
+    choices: dict[str, tuple[object, ...]] = {
+        "level": ("info", "error", 50, True, "", {"a": 1}),
+        "name": ("service",),
+        "correlationId": ("c" * 36, "c" * 126, "c" * 200),
+        "severity": ("ERROR", 3),
+        "message": (_text(rng), _text(rng), _text(rng), "", 7, "short"),
+        "msg": (_text(rng), "", 1),
+        "err": ("broken", {"message": "broken", "stack": "Error: broken\n    at x"}),
+        "requestMethod": ("GET",),
+        "request_url": ("/x",),
+        "timestamp": ("2027",),
+        "details": ({"timestamp": "x", "details": "y"},),
+        "req": ({"url": "/x", "headers": ["a", {"b": 1.5}], "id": "r" * 30},),
+        "type": ("ORDER",),
+    }
+    names = rng.sample(list(choices), rng.randrange(0, 5))
+    if rng.random() < 0.7:
+        names.append("message")
+    return {name: rng.choice(choices[name]) for name in names}
+
+
+def _text(rng: random.Random) -> str:
+    size = rng.choice((1, 20, 60, 100, 118, 119, 120, 121, 122, 123, 124, 125, 126, 127, 128, 129, 150, 400, 17_000))
+    begin = rng.choice(
+        ("", "", "[ERROR] ", "Error: é ", "{", '{"message":"x"}', "\n\ttimestamp", "2.\n\x07details", "Y")
+    )
+    return (begin + "it broke " * (size // 9 + 1))[:size]
+
+
+def _named(fields: Mapping[str, object]) -> list[KeyValue]:
+    return [KeyValue(key=name, value=_plainly(value)) for name, value in fields.items()]
+
+
+def _plainly(value: object) -> AnyValue:
+    match value:
+        case bool():
+            return AnyValue(bool_value=value)
+        case int():
+            return AnyValue(int_value=value)
+        case float():
+            return AnyValue(double_value=value)
+        case dict():
+            return AnyValue(kvlist_value=KeyValueList(values=_named(value)))
+        case list():
+            return AnyValue(array_value=ArrayValue(values=map(_plainly, value)))
+    return AnyValue(string_value=str(value))
+
+
+def _first(request: ExportLogsServiceRequest) -> WireRecord:
+    found: WireRecord = request.resource_logs[0].scope_logs[0].log_records[0]
+    return found
 
 
 def _pairs(rng: random.Random, depth: int) -> list[KeyValue]:

@@ -1,6 +1,5 @@
 import asyncio
 import gzip
-import json
 import socket
 from collections.abc import AsyncIterator, Iterator
 
@@ -8,7 +7,6 @@ import aiohttp
 import pytest
 import structlog
 from google.protobuf.json_format import Parse
-from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # generated, without stubs
 from opentelemetry._logs import LogRecord as SdkRecord
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -19,8 +17,8 @@ from opentelemetry.sdk.resources import Resource
 
 from tests.fakes import START, FakeClock, fake_env
 from tests.integration.otlp_stage import (
+    ENCODINGS,
     HEADER,
-    IN_JSON,
     KEY,
     PROJECTS,
     PROTOBUF,
@@ -28,14 +26,13 @@ from tests.integration.otlp_stage import (
     Stage,
     in_json,
     in_protobuf,
+    refusal,
     request_of,
     stage,
 )
 from watcher.errors import BehindError, ConfigError, StoreError
 from watcher.metrics import Metrics, new_registry
 from watcher.web.otlp import Listening, serve_otlp
-
-ENCODINGS = {PROTOBUF: in_protobuf, IN_JSON: in_json}
 
 
 @pytest.fixture
@@ -184,7 +181,7 @@ async def test_trouble_of_our_own_is_to_be_tried_again(
     response, answer = await at.post(ENCODINGS[content_type](request_of("one")), content_type)
     assert (response.status, response.headers["Retry-After"]) == (503, seconds)
     assert response.content_type == content_type
-    status = Status.FromString(answer) if content_type == PROTOBUF else Parse(answer, Status())
+    status = refusal(answer, content_type)
     assert status.code == 14
     assert "canary" not in status.message
     assert at.refused == {reason: 1}
@@ -215,7 +212,7 @@ async def test_what_cannot_be_read_is_refused_in_words(
     response, answer = await at.post(b"\xff canary", headers=headers)
     assert response.status == status
     assert "Retry-After" not in response.headers
-    found = Status.FromString(answer) if response.content_type == PROTOBUF else Parse(answer, Status())
+    found = refusal(answer, response.content_type)
     assert (found.code, bool(found.message), "canary" in found.message) == (3, True, False)
     assert at.refused == {reason: 1}
 
@@ -245,8 +242,7 @@ async def test_without_a_key_nothing_is_read_and_nothing_is_said(presented: str 
         assert response.status == 401
         assert response.headers["Connection"] == "close"
         assert "WWW-Authenticate" not in response.headers
-        found = json.loads(answer) if response.content_type == IN_JSON else Status.FromString(answer)
-        assert "unauthorized" in str(found)
+        assert "unauthorized" in refusal(answer, response.content_type).message
         assert at.intake.offered == []
         assert at.refused == {"unauthorized": 1}
 

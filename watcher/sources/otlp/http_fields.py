@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from watcher.core.duration import Millis
 
@@ -13,9 +14,12 @@ _SECONDS = re.compile(r"\s*([0-9]{1,9}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})\s*(s|ms)
 
 def path_of(url: object) -> str:
     """The path of a URL or of a request's target, without its query."""
-    if type(url) is not str:
-        return ""
-    text = url[:_LONGEST].partition("?")[0].partition("#")[0]
+    return _path(url[:_LONGEST]) if type(url) is str else ""
+
+
+@lru_cache(maxsize=1024)
+def _path(url: str) -> str:
+    text = url.partition("?")[0].partition("#")[0]
     scheme, found, rest = text.partition("://")
     if found and "/" not in scheme:
         return "/" + rest.partition("/")[2]
@@ -41,7 +45,12 @@ def latency_of(value: object) -> Millis:
 def _seconds(value: object) -> float:
     if type(value) is int or type(value) is float:
         return float(value) if 0 <= value < _MOST * 1_000_000 else 0.0
-    found = _SECONDS.fullmatch(value[:40]) if type(value) is str else None
+    return _read(value[:40]) if type(value) is str else 0.0
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> float:
+    found = _SECONDS.fullmatch(text)
     if found is None:
         return 0.0
     return float(found[1]) / (1000 if found[2] == "ms" else 1)

@@ -1,78 +1,37 @@
 """OTLP in protobuf.
 
 Decoding everything costs three times what is needed of it, and two bytes can become a hundred. So the outermost levels
-are walked by hand, which counts records before they exist; a record is decoded, and of its attributes those that are
-Connect's. Those that come again and again (the type, the Deployment, the application) are remembered by their bytes.
+are walked by hand, which counts records before they exist. A record is read by `quick` as it comes, or, where that
+declines it, decoded here, and of its attributes those that are Connect's.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from google.protobuf.message import DecodeError
 
 from watcher.core.duration import Millis
-from watcher.core.logrecord import JSON, TEXT, LogRecord
-from watcher.sources.otlp import wire
-from watcher.sources.otlp.names import (
-    DEPLOYMENT,
-    DETAIL,
-    DETAILS,
-    EMPTY,
-    SEVERITY,
-    TIMESTAMP,
-    TYPE,
-    WASTE,
-    may_have_deployment,
-    place,
-)
-from watcher.sources.otlp.shape import (
-    MAX_ATTRIBUTES,
-    MAX_RECORD,
-    Found,
-    Sorted,
-    TooManyError,
-    make_record,
-    nothing_found,
-    quick_record,
-    spoken_severity,
-    word,
-)
-from watcher.sources.otlp.wire import key_end, parts, text_after
+from watcher.core.logrecord import LogRecord
+from watcher.sources.otlp import quick, wire
+from watcher.sources.otlp.attributes import with_attributes
+from watcher.sources.otlp.names import DEPLOYMENT, DETAIL, DETAILS, SEVERITY, TIMESTAMP, may_have_deployment
+from watcher.sources.otlp.runs import sender
+from watcher.sources.otlp.shape import Found, Sorted, TooManyError, make_record, nothing_found, spoken_severity
+from watcher.sources.otlp.values import BROKEN, MAX_DEPTH, MAX_NODES, SAFE, bounded, mapping, plain, value_of
+from watcher.sources.otlp.wire import messages, parts
 
 _INNER, _OUTER = 1, 2
 """Field numbers of the official schema: what describes a level (resource, scope), and what the level holds."""
 _REQUEST = 1
-_SAFE = 64 * 1024
-"""Bytes that may be decoded without counting first what they hold."""
-_MAX_NODES = 10_000
-_MAX_DEPTH = 32
-_REMEMBERED = 4_096
-_REMEMBERED_BYTES = 160
-_SHORT = 32
-"""Bytes up to which a field of details is worth remembering."""
-_UNTOLD = ("", None)
-_PLAIN = frozenset({TEXT, JSON})
-_TELLING = {
-    each.encode(): each for each in ("message", "msg", "err", "level", "severity", "requestMethod", "requestUrl")
-}
-"""Fields of details that decide what a record is taken for."""
-_DETAILS = b"\n\x07details"
-"""How an attribute of this name begins: the one that is never the same twice."""
-_STRUCTURED = frozenset({"err", "requestMethod", "requestUrl"})
-_WASTE: tuple[int, Any] = (WASTE, None)
-_EMPTY: tuple[int, Any] = (EMPTY, None)
+_DESCRIPTION, _RECORD = 0x0A, 0x12
+"""Tags of what describes a scope, and of a record in it."""
+_TRIED = 32
+"""Records of a scope that may be declined before none of it is offered any more, beside a part of those that are not."""
 
 
-_remembered: dict[bytes, tuple[int, Any]] = {}
-_told: dict[bytes, tuple[str, Any]] = {}
-_places: dict[bytes, tuple[int, str]] = {}
-
-
-def read(body: bytes, now: Millis) -> Sorted:
-    """The records of an ExportLogsServiceRequest. Raises ValueError."""
-    found = Sorted()
+def read(body: bytes, now: Millis, *, quickly: bool = True) -> Sorted:
+    """The records of an ExportLogsServiceRequest; all of them decoded, unless `quickly`. Raises ValueError."""
+    found = Sorted(quickly=quickly)
     try:
         for number, at, end in parts(body, 0, len(body)):
             found.take(1)
@@ -97,135 +56,103 @@ def _read_resource(body: bytes, at: int, end: int, found: Sorted, now: Millis) -
 
 
 def _read_scope(body: bytes, at: int, end: int, known: Found, found: Sorted, now: Millis) -> None:
-    raws = []
-    most = found.records_left
+    bounds: list[int] = []
+    most = 2 * found.records_left
+    if at < end and body[at] == _DESCRIPTION:  # comes first, where there is one
+        _, first, at = next(parts(body, at, end))
+        found.take(1)
+        known = _known(wire.Scope, body[first:at], known)
+    at = messages(body, at, end, _RECORD, bounds, most)
     for number, first, last in parts(body, at, end):
         if number == _OUTER:
-            raws.append(body[first:last])
-            if len(raws) > most:
+            bounds += first, last
+            if len(bounds) > most:
                 break
         else:
             found.take(1)
             if number == _INNER:
                 known = _known(wire.Scope, body[first:last], known)
-    found.expect(len(raws))
-    _read_records(raws, known, found, now)
+    found.expect(len(bounds) // 2)
+    _read_records(body, bounds, known, found, now)
 
 
-def _read_records(raws: list[bytes], known: Found, found: Sorted, now: Millis) -> None:
+def _read_records(body: bytes, bounds: Sequence[int], known: Found, found: Sorted, now: Millis) -> None:
     ours = bool(known[DEPLOYMENT])
+    doubtful = False
+    who = sender(known) if found.quickly else 0
     keep = found.records.append
-    for raw in raws:
-        if not ours and not may_have_deployment(raw):
-            found.foreign += 1
-            continue
-        try:
-            record = _read_record(raw, known, found, now)
-        except TooManyError:
-            raise
-        except (ValueError, DecodeError, IndexError, RecursionError):
-            found.malformed += 1
-        else:
-            if record is None:
-                found.foreign += 1
-            else:
-                keep(record)
+    declined, before = 0, len(found.records)
+    places = iter(bounds)
+    for first, last in zip(places, places, strict=True):
+        if who and not doubtful:
+            try:
+                keep(quick.read(body, first, last, who, known, now))
+                continue
+            except quick.DECLINED:
+                declined += 1
+                if declined > _TRIED + (len(found.records) - before - declined) // 8:
+                    who = 0
+        record = _read_slowly(body[first:last], known, found, now)
+        if record is not None:
+            keep(record)
+        doubtful = record is None and not ours
 
 
-def _read_record(raw: bytes, known: Found, request: Sorted, now: Millis) -> LogRecord | None:
-    record = wire.LogRecord.FromString(raw if len(raw) <= _SAFE else _bounded(raw))
+def _read_slowly(raw: bytes, known: Found, found: Sorted, now: Millis) -> LogRecord | None:
+    """The record, or nothing where it is none of Connect's or makes no sense, which is counted."""
+    if not known[DEPLOYMENT] and not may_have_deployment(raw):
+        found.foreign += 1
+        return None
+    try:
+        record = read_record(raw, known, found, now)
+    except TooManyError:
+        raise
+    except BROKEN:
+        found.malformed += 1
+        return None
+    found.foreign += record is None
+    return record
+
+
+def read_record(raw: bytes, known: Found, request: Sorted, now: Millis) -> LogRecord | None:
+    """The record, decoded; nothing where it is none of Connect's. Raises TooManyError, and what `BROKEN` lists."""
+    record = wire.LogRecord.FromString(raw if len(raw) <= SAFE else bounded(raw))
     attributes = record.attributes
     request.take(len(attributes))
-    found = _with_attributes(known, attributes)
-    body = record.body
+    found = with_attributes(known, attributes)
+    body = wire.AnyValue.FromString(record.body)
     said: Any = body.string_value
     if said:
         said = str(said, "utf-8", "replace")
-    elif not found[DEPLOYMENT]:
+    elif found[DEPLOYMENT]:
+        said = plain(body, [MAX_NODES], MAX_DEPTH)
+    else:
         found, said = _whole(body, found)
         if not found[DEPLOYMENT]:
             return None
-    else:
-        said = _plain(body, [_MAX_NODES], _MAX_DEPTH)
     if not found[SEVERITY]:
         found[SEVERITY] = spoken_severity(str(record.severity_text, "utf-8", "replace"), record.severity_number)
     nanos = record.time_unix_nano
-    if type(found[DETAILS]) is bytes:
-        quick = _quickly(found, said, nanos, now)
-        if quick is not None:
-            return quick
-        found[DETAILS] = _value_of(found[DETAILS]) or None
-    stamp = found[TIMESTAMP]
+    details, stamp = found[DETAILS], found[TIMESTAMP]
+    if type(details) is bytes:
+        found[DETAILS] = value_of(details) or None
     if type(stamp) is bytes:
-        found[TIMESTAMP] = None if nanos else _value_of(stamp)
-    return make_record(found, said, nanos, nanos or record.observed_time_unix_nano, now)
+        found[TIMESTAMP] = None if nanos else value_of(stamp)
+    telling = _telling(found, details, said, record.body)
+    return make_record(found, said, nanos, nanos or record.observed_time_unix_nano, now, telling)
 
 
-def _quickly(found: Found, said: Any, nanos: int, now: Millis) -> LogRecord | None:
-    """The record of an application's line without decoding all that it says; `None` where that needs more of a look."""
-    if not nanos or found[TYPE] not in _PLAIN or found[DETAIL]:
-        return None
-    if said and (type(said) is not str or said[:1] == "{"):
-        return None
-    details = found[DETAILS]
-    fields = _telling(details)
-    return None if fields is None else quick_record(found, fields, said or "", details, Later(details), nanos, now)
+def _telling(found: Found, details: Any, said: Any, body: bytes) -> bytes:
+    """The bytes of all fields that a record has, as they came, where they are together; empty where they are not.
 
-
-def _telling(details: bytes) -> dict[str, Any] | None:
-    """The fields of details that decide what a record is; `None` where it takes more to find them."""
-    value = wire.KeyValue.FromString(_bounded(details)).value
-    if value.WhichOneof("value") != "kvlist_value":
-        return None
-    fields: dict[str, Any] = {}
-    for raw in value.kvlist_value.values:
-        pair = _told.get(raw) or _understood(raw)
-        if pair is None:
-            return None
-        if pair is not _UNTOLD:
-            fields[pair[0]] = pair[1]
-    return fields
-
-
-def _understood(raw: bytes) -> tuple[str, Any] | None:
-    """A field of details and its value; `None` for another encoding, or something with a structure of its own."""
-    end = key_end(raw)
-    name = _TELLING.get(raw[2:end]) if end else ""
-    pair: tuple[str, Any] = _UNTOLD
-    if name is not None:
-        text = text_after(raw, end) if name else None
-        if text is None and (not name or name in _STRUCTURED):
-            return None
-        pair = name, _value_of(raw) if text is None else text
-    if len(raw) <= _SHORT:
-        _tell(raw, pair)
-    return pair
-
-
-def _tell(raw: bytes, pair: tuple[str, Any]) -> None:
-    """Remember what a short field of details says: levels and names come again and again."""
-    if len(_told) >= _REMEMBERED:
-        _told.clear()
-    _told[raw] = pair
-
-
-def _value_of(raw: bytes) -> Any:
-    """The value of an attribute."""
-    return _plain(wire.KeyValue.FromString(_bounded(raw)).value, [_MAX_NODES], _MAX_DEPTH)
-
-
-@dataclass(slots=True)
-class Later:
-    """The details of a record, made JSON when somebody asks for them."""
-
-    raw: bytes
-
-    def __call__(self) -> bytes:
-        """The JSON; empty where the details cannot be read."""
-        try:
-            return msgspec.json.encode(_value_of(self.raw))
-        except (ValueError, DecodeError, IndexError, RecursionError):
-            return b""
+    `found` and `said` are read of `details` and `body`.
+    """
+    if found[DETAIL]:
+        return b""
+    if found[DETAILS] is None and type(said) is dict:
+        return body
+    alone = type(details) is bytes and type(found[DETAILS]) is dict
+    return details if alone and type(said) is not dict and not (type(said) is str and said[:1] == "{") else b""
 
 
 def _whole(body: Any, found: Found) -> tuple[Found, Any]:
@@ -233,118 +160,16 @@ def _whole(body: Any, found: Found) -> tuple[Found, Any]:
     if body.WhichOneof("value") != "kvlist_value":
         return found, None
     others: list[bytes] = []
-    found = _with_attributes(found, body.kvlist_value.values, others)
-    return found, _mapping(others, [_MAX_NODES], _MAX_DEPTH) if others and found[DEPLOYMENT] else None
+    found = with_attributes(found, body.kvlist_value.values, others)
+    return found, mapping(others, [MAX_NODES], MAX_DEPTH) if others and found[DEPLOYMENT] else None
 
 
 def _known(kind: Any, raw: bytes, outer: Found) -> Found:
     """What is known of all records below a resource or a scope."""
-    found = _with_attributes(outer, kind.FromString(_bounded(raw)).attributes)
+    attributes = kind.FromString(bounded(raw)).attributes
+    if not attributes:
+        return outer
+    found = with_attributes(outer, attributes)
     if type(found[DETAILS]) is bytes:
-        found[DETAILS] = _value_of(found[DETAILS]) or None
+        found[DETAILS] = value_of(found[DETAILS]) or None
     return found
-
-
-def _with_attributes(known: Found, attributes: Sequence[bytes], others: list[bytes] | None = None) -> Found:
-    """What is known once these are, too. `others` gets those that are none of Connect's."""
-    if len(attributes) > MAX_ATTRIBUTES:
-        raise ValueError(f"more than {MAX_ATTRIBUTES:,} attributes")
-    found = known.copy()
-    named = []
-    for raw in attributes:
-        slot, value = _remembered.get(raw) or _learnt(raw)
-        if slot < DETAIL:
-            found[slot] = value
-        elif slot == DETAIL:
-            named.append(value)
-        elif others is not None and slot == WASTE:
-            others.append(raw)
-    if named:
-        found[DETAIL] = (*found[DETAIL], *named)
-    return found
-
-
-def _learnt(raw: bytes) -> tuple[int, Any]:
-    """What an attribute is and says. The time is left as it is, for there is usually a better one; details, as they are large."""
-    if raw[:9] == _DETAILS:
-        return DETAILS, raw
-    end = key_end(raw)
-    key = raw[2:end] if end else wire.KeyValue.FromString(_bounded(raw)).key
-    slot, short = _places.get(key) or _placed(key)
-    if slot == WASTE:
-        return _WASTE
-    if slot in (TIMESTAMP, DETAILS):
-        return slot, raw
-    value: Any = text_after(raw, end) if end else None
-    if value is None:
-        value = _plain(wire.KeyValue.FromString(_bounded(raw)).value, [_MAX_NODES], _MAX_DEPTH)
-    if slot == DETAIL:
-        return slot, (short, value)
-    return _kept(raw, slot, word(value))
-
-
-def _kept(raw: bytes, slot: int, value: str) -> tuple[int, Any]:
-    if not value:
-        return _EMPTY
-    found = slot, value
-    if len(raw) <= _REMEMBERED_BYTES:
-        if len(_remembered) >= _REMEMBERED:
-            _remembered.clear()
-        _remembered[raw] = found
-    return found
-
-
-def _placed(key: bytes) -> tuple[int, str]:
-    found = place(str(key, "utf-8", "replace"))
-    if len(key) <= _REMEMBERED_BYTES:
-        if len(_places) >= _REMEMBERED:
-            _places.clear()
-        _places[key] = found
-    return found
-
-
-def _plain(value: Any, nodes: list[int], depth: int) -> Any:
-    """An AnyValue as what JSON knows. Raises ValueError where it is too deep, or holds more values than `nodes` are left."""
-    kind = value.WhichOneof("value")
-    if kind is None:
-        return None
-    inner = getattr(value, kind)
-    if type(inner) is bytes:
-        return str(inner, "utf-8", "replace")
-    if kind == "kvlist_value":
-        return _mapping(inner.values, nodes, depth)
-    if kind == "array_value":
-        _spend(nodes, len(inner.values), depth)
-        return [_plain(wire.AnyValue.FromString(each), nodes, depth - 1) for each in inner.values]
-    return inner
-
-
-def _mapping(raws: Sequence[bytes], nodes: list[int], depth: int) -> dict[str, Any]:
-    _spend(nodes, len(raws), depth)
-    result = {}
-    for raw in raws:
-        end = key_end(raw)
-        text = text_after(raw, end) if end else None
-        if text is not None:
-            result[str(raw[2:end], "utf-8", "replace")] = text
-        else:
-            pair = wire.KeyValue.FromString(raw)
-            result[str(pair.key, "utf-8", "replace")] = _plain(pair.value, nodes, depth - 1)
-    return result
-
-
-def _spend(nodes: list[int], count: int, depth: int) -> None:
-    nodes[0] -= count
-    if nodes[0] < 0 or depth == 0:
-        raise ValueError("too many values, or too deep")
-
-
-def _bounded(raw: bytes) -> bytes:
-    """The bytes, if decoding them takes a bounded amount of memory. Raises ValueError."""
-    if len(raw) > _SAFE:
-        if len(raw) > MAX_RECORD:
-            raise ValueError(f"larger than {MAX_RECORD:,} bytes")
-        for count, _ in enumerate(parts(raw, 0, len(raw))):
-            if count > MAX_ATTRIBUTES + 20:
-                raise ValueError(f"more than {MAX_ATTRIBUTES:,} attributes")
-    return raw

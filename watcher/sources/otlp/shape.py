@@ -35,14 +35,15 @@ MAX_RECORD = 1024 * 1024
 MAX_ATTRIBUTES = 1_000
 """Attributes of one record."""
 MAX_PARTS = 400_000
-"""Resources, scopes and attributes of one request, together."""
+"""Resources, scopes and attributes of one request, together, as far as they have to be decoded."""
 MAX_MESSAGE = 64 * 1024
 """Characters of a message that are looked at."""
 _MAX_NAME = 256
 _MAX_PATH = 16
-_AHEAD: Millis = 300_000
+AHEAD: Millis = 300_000
 """How far ahead of us a sender's clock may be before its times are not believed."""
-_NANOS = 1_000_000
+NANOS = 1_000_000
+"""Nanoseconds of a millisecond."""
 _NUMBERS = (
     *("DEFAULT", "DEBUG", "DEBUG", "DEBUG", "DEBUG", "DEBUG", "DEBUG", "DEBUG", "DEBUG", "INFO"),
     *("NOTICE", "NOTICE", "NOTICE", "WARNING", "WARNING", "WARNING", "WARNING", "ERROR", "ERROR", "ERROR", "ERROR"),
@@ -52,9 +53,11 @@ _NUMBERS = (
 _WORDS = {"TRACE": "DEBUG", "WARN": "WARNING", "FATAL": "CRITICAL"}
 _KNOWN = frozenset(LEVELS)
 _OWN = frozenset({DEPLOYMENT, APPLICATION, PROJECT})
-_30_BITS = 0x3FFF_FFFF
+BITS = 0x3FFF_FFFF
+"""Of a time in nanoseconds, what is part of a key."""
 _NO_HTTP = ("", "", 0, 0)
-_new = tuple.__new__
+new_record = tuple.__new__
+checksum = crc32
 
 Found: TypeAlias = list[Any]
 """What was found for a record, by the places of `names`; under `DETAIL` the named details, as pairs."""
@@ -75,6 +78,7 @@ class Sorted:
     malformed: int = 0
     records_left: int = MAX_RECORDS
     parts_left: int = MAX_PARTS
+    quickly: bool = True
 
     def expect(self, records: int) -> None:
         """Count records that come. Raises TooManyError."""
@@ -101,12 +105,15 @@ def keep(found: Found, slot: int, value: Any) -> None:
         found[slot] = kept
 
 
-def make_record(found: Found, body: object, nanos: int, observed: int, now: Millis) -> LogRecord | None:
+def make_record(
+    found: Found, body: object, nanos: int, observed: int, now: Millis, raw: bytes = b""
+) -> LogRecord | None:
     """The record, or nothing where it is none of Connect's.
 
     Its key is equal for equal records and, within a second of one application, hardly ever for others. `body` is text, a
     mapping, a list, a number or nothing. `nanos` is when the record was written, `observed` when
-    somebody saw it, in nanoseconds since the epoch; 0 where it is not said. Raises ValueError: it makes no sense.
+    somebody saw it, in nanoseconds since the epoch; 0 where it is not said. `raw` is what tells its fields from those of
+    others, where there is something simpler than their JSON. Raises ValueError: it makes no sense.
     """
     if type(body) is str and body[:1] == "{":
         body = parsed(body)
@@ -116,8 +123,8 @@ def make_record(found: Found, body: object, nanos: int, observed: int, now: Mill
     if not deployment:
         return None
     nanos = nanos or _stamp(stamp) or observed
-    at = nanos // _NANOS
-    if not 0 < at <= now + _AHEAD and (now or not at):
+    at = nanos // NANOS
+    if not 0 < at <= now + AHEAD and (now or not at):
         at = now
     severity = severity or "DEFAULT"
     if details is None and not named and type(body) is str:  # as most records are
@@ -125,35 +132,12 @@ def make_record(found: Found, body: object, nanos: int, observed: int, now: Mill
     else:
         kind, message, packed, value, http = _structured(kind, details, named, body)
     level = effective(severity, value, message)
-    key = (nanos & _30_BITS) << 32 | crc32(packed, crc32(f"{kind}\n{severity}\n{message}".encode("utf-8", "replace")))
+    telling = raw if raw and kind != TEXT else packed
+    key = (nanos & BITS) << 32 | checksum(
+        telling, checksum(f"{kind}\n{severity}\n{message}".encode("utf-8", "replace"))
+    )
     line = (deployment, application, kind, severity, level, at, message, *http, packed, project, key)
-    return _new(LogRecord, line)
-
-
-def quick_record(  # noqa: PLR0913  all that a record is made of
-    found: Found, fields: Fields, text: str, raw: bytes, details: object, nanos: int, now: Millis
-) -> LogRecord | None:
-    """The record of an application's line, of the few `fields` of its details that matter; `None` where they say nothing.
-
-    `raw` are its details as they came, `details` what makes them JSON for whoever asks.
-    """
-    kind, deployment, application, severity, _, project, _, _ = found
-    said = fields.get("message")
-    message = (said if type(said) is str and said else _message(fields) or text)[:MAX_MESSAGE]
-    if not message or "requestMethod" in fields or "requestUrl" in fields or (said == "" and not text):
-        return None
-    at = nanos // _NANOS
-    if not 0 < at <= now + _AHEAD and (now or not at):
-        at = now
-    severity = severity or "DEFAULT"
-    value = fields.get("level")
-    if type(value) is not str or not value or "severity" in fields:
-        value = _own_level(fields)
-    level = effective(severity, value, message)
-    key = (nanos & _30_BITS) << 32 | crc32(raw, crc32(f"{kind}\n{severity}\n{message}".encode("utf-8", "replace")))
-    kept = b"" if kind == TEXT else details
-    line = (deployment, application, kind, severity, level, at, message, *_NO_HTTP, kept, project, key)
-    return _new(LogRecord, line)
+    return new_record(LogRecord, line)
 
 
 def _structured(kind: str, details: Any, named: Sequence[tuple[str, Any]], body: object) -> _Structured:
@@ -169,7 +153,7 @@ def _structured(kind: str, details: Any, named: Sequence[tuple[str, Any]], body:
     message = (_message(fields) if said != "" or "msg" in fields or "err" in fields else said) or text
     if not message and said != "":
         message = packed.decode()
-    return kind, message[:MAX_MESSAGE], packed if kind != TEXT else b"", _own_level(fields), _http(fields)
+    return kind, message[:MAX_MESSAGE], packed if kind != TEXT else b"", _own_level(fields), http_of(fields)
 
 
 def spoken_severity(text: str, number: int) -> str:
@@ -300,7 +284,7 @@ def _own_level(fields: Fields) -> str | float | None:
     return None
 
 
-def _http(fields: Fields) -> tuple[str, str, int, Millis]:
+def http_of(fields: Fields) -> tuple[str, str, int, Millis]:
     """Method, path, status and latency."""
     method = fields.get("requestMethod", fields.get("request_method"))
     url = fields.get("requestUrl", fields.get("request_url"))
@@ -317,7 +301,7 @@ def _stamp(value: object) -> int:
         except ValueError:
             return 0
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(int(at.timestamp() * 1000), 0) * _NANOS
+        return max(int(at.timestamp() * 1000), 0) * NANOS
     if type(value) is str or type(value) is int or type(value) is float:
         return _in_nanos(whole(value))
     return 0

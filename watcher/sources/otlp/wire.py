@@ -24,7 +24,7 @@ _FIXED = {0: 0, 1: 8, 5: 4}
 def _loosened(message: Any) -> None:
     kinds = descriptor_pb2.FieldDescriptorProto
     for each in message.field:
-        if each.type == kinds.TYPE_STRING or each.name in {"attributes", "values"}:
+        if each.type == kinds.TYPE_STRING or each.name in {"attributes", "values", "body"}:
             each.type = kinds.TYPE_BYTES
             each.ClearField("type_name")
 
@@ -47,14 +47,24 @@ def _schema() -> tuple[Any, ...]:
 AnyValue, KeyValue, Scope, Resource, LogRecord = _schema()
 
 
-def parts(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def parts(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:  # noqa: C901  once for all that is walked, and no call in it
     """Number, begin and end of each message, text or bytes in a message. Raises ValueError, IndexError: it is none."""
     others = 0
     while at < end:
-        tag, at = (data[at], at + 1) if data[at] < _BYTE else _varint(data, at)
+        tag = data[at]
+        at += 1
+        if tag >= _BYTE:
+            tag, at = _varint(data, at - 1)
         kind = tag & 7
         if kind == 2:  # noqa: PLR2004  the wire types have no names worth the look-up: length, varint, 8 and 4 bytes
-            size, at = (data[at], at + 1) if data[at] < _BYTE else _varint(data, at)
+            size = data[at]
+            at += 1
+            if size >= _BYTE:
+                if data[at] < _BYTE:  # as most are, and worth no call
+                    size = size & 127 | data[at] << 7
+                    at += 1
+                else:
+                    size, at = _varint(data, at - 1)
             stop = at + size
             if stop > end or tag < 8:  # noqa: PLR2004  there is no field 0
                 raise ValueError("a length leads out of the message")
@@ -67,6 +77,26 @@ def parts(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
         at = at + _FIXED[kind] if kind else _varint(data, at)[1]
     if at != end:
         raise ValueError("the message ends within a value")
+
+
+def messages(data: bytes, at: int, end: int, tag: int, found: list[int], most: int) -> int:
+    """Add begin and end of each short message with that tag, as long as nothing else comes; where that is. Stops at `most` numbers."""
+    add = found.append
+    while at < end and data[at] == tag:
+        size, begin = data[at + 1], at + 2
+        if size >= _BYTE:
+            high = data[begin]
+            size = size & 127 | high << 7
+            begin += 1
+            if high >= _BYTE:
+                break
+        stop = begin + size
+        if stop > end or len(found) > most:
+            break
+        add(begin)
+        add(stop)
+        at = stop
+    return at
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
