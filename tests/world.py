@@ -30,7 +30,7 @@ from watcher.ports import Store
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 PROJECT = "my-shop"
 SINK = "team/recording/0"
-WRITES = ("commit_observation", "commit_judgement", "claim", "settle")
+WRITES = ("commit_observation", "commit_judgement", "claim", "settle", "commit_act")
 
 encode = msgspec.json.encode
 decode = msgspec.json.Decoder(Notification).decode

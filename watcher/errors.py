@@ -55,13 +55,26 @@ class SourceError(WatcherError):
 
 
 class DeliveryError(WatcherError):
-    """A sink did not take a message. `outcome` says what is known; `reason` is one of a closed, small set of words."""
+    """A sink did not take a message. `outcome` says what is known; `reason` is one of a closed, small set of words.
 
-    def __init__(self, message: str, outcome: Outcome, *, reason: str, retry_after: Millis | None = None) -> None:
+    `memo` is what the sink wants remembered of the lane all the same, so that the next attempt does not repeat what this
+    one has done already; `None` is no change.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        outcome: Outcome,
+        *,
+        reason: str,
+        retry_after: Millis | None = None,
+        memo: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.outcome = outcome
         self.reason = reason
         self.retry_after = retry_after
+        self.memo = memo
 
 
 class BehindError(WatcherError):

@@ -95,7 +95,6 @@ class Metrics:
     """The metrics by the names the program uses; `_total` and the prefix are added where they are exposed."""
 
     def __init__(self, registry: CollectorRegistry, *, version: str) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # not typed by its author
         self.registry = registry
         _build(registry, version)
         counter, gauge = partial(_family, Counter, registry), partial(_family, Gauge, registry)
@@ -118,15 +117,24 @@ class Metrics:
         )
         self.alerts: Gauges = gauge("alerts", "Alerts by state.", "state")
         self.alert_changes: Counters = counter("alert_changes", "Alerts that began or ended, to be told.", "change")
-        self.suppressed: Counters = counter("suppressed", "Messages that were not made, by why.", "reason")
+        self.suppressed: Counters = counter("suppressed", "Messages not made, or not sent singly, by why.", "reason")
         self.template_failures: Counters = counter("template_failures", "Renderings that fell back.", "rule")
         self.deliveries: Counters = counter("deliveries", "Attempts to deliver by how they ended.", "sink", "outcome")
         self.deliveries_failed: Counters = counter("deliveries_failed", "Attempts that failed.", "sink", "reason")
+        self.sink_down: Gauges = gauge("sink_down", "1 while a sink fails or refuses and is only tried.", "sink")
         self.outbox_rows: Gauges = gauge("outbox_rows", "Rows of the outbox by state.", "state")
         self.outbox_oldest_age = _gauge(registry, "outbox_oldest_age_seconds", "Age of the oldest row not settled.")
         self.change_to_delivered = _histogram(registry, "change_to_delivered_seconds")
         self.config_reloaded = _gauge(registry, "config_last_reload_successful", "1 if the last one could be used.")
         self.config_reloaded.set(1)
+        self.watchdog = _gauge(registry, "watchdog", "1 while the daemon is well, by what its heartbeat looks at.")
+        self.heartbeats: Counters = counter("heartbeats", "Pings of the heartbeat by what they said.", "outcome")
+        self.heartbeat_last_success = _gauge(
+            registry, "heartbeat_last_success_timestamp_seconds", "When a ping last said that all is well."
+        )
+        self.slack_socket = _gauge(
+            registry, "slack_socket_connected", "1 while Slack tells of pressed buttons over Socket Mode."
+        )
         self._counted: dict[tuple[str, str], set[tuple[str, ...]]] = {}
 
     def count(self, project: str, source: str, records: Iterable[Record]) -> None:
@@ -170,6 +178,7 @@ def _histogram(registry: CollectorRegistry, name: str, *labels: str) -> Histogra
 
 
 def _build(registry: CollectorRegistry, version: str) -> None:
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # not typed by its author
     info = Info(f"{PREFIX}_build", "What is running.", registry=registry)
     info.info({"version": version, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version})
 

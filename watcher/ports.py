@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
 from watcher.core.alert import Alert
+from watcher.core.breaker import Breaker
 from watcher.core.delivery import Delivery, DeliveryState, Settlement
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventReason
@@ -18,6 +19,7 @@ from watcher.core.pacing import Pace
 from watcher.core.picture import Activity, Span, Spot
 from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
+from watcher.core.silence import Audit, Fields, Progress, Silence, SilenceText
 from watcher.core.snapshot import Deployment, Listing, R_co, Record
 
 R = TypeVar("R", bound=Record)
@@ -60,7 +62,11 @@ class Source(Protocol[R_co]):
 
 
 class Sink(Protocol):
-    """One configured destination. Policy (retry, pacing, order) stays outside."""
+    """One configured destination. Policy (retry, pacing, order) stays outside.
+
+    A sink whose receiver follows each group on its own (an incident, an alert that must be ended) says so with
+    `one_by_one = True`: what waited for it through an outage is never told in one.
+    """
 
     @property
     def id(self) -> str:
@@ -218,6 +224,7 @@ class Judgement:
     meta: Mapping[str, str] = field(default_factory=dict)
     runs: Mapping[str, Run | None] = field(default_factory=dict)
     memories: Mapping[str, Memory | None] = field(default_factory=dict)
+    silences: Mapping[str, Progress] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,17 +237,31 @@ class LedgerRows:
     meta: Mapping[str, str]
     runs: Sequence[Run] = ()
     memories: Sequence[Memory] = ()
+    silences: Sequence[tuple[Fields, Progress]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """One settled attempt: the delivery as it now stands. `memo` is what its sink wants remembered of the lane, if it changed."""
+    """One settled attempt: the delivery as it now stands. `memo` is what its sink wants remembered of the lane, if it changed.
+
+    `body`, where there is one, is sent from now on: the receiver could not read the one before.
+    """
 
     delivery_id: str
     settlement: Settlement
     unknown: bool = False
+    malformed: bool = False
     error: str = ""
     memo: str | None = None
+    body: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """What a restart obeys: from when the bucket of each pace is full again, and how sinks stand that were down."""
+
+    paces: Mapping[str, Millis]
+    breakers: Mapping[str, Breaker]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +270,71 @@ class OutboxStats:
 
     rows: Mapping[DeliveryState, int]
     oldest: Millis | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The alerts there are and the groups in which they are told, from one read."""
+
+    alerts: Sequence[Alert]
+    groups: Sequence[Group]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """The Deployments there are, what is known of their builds, and how well all sources are seen, from one read."""
+
+    deployments: Sequence[Deployment]
+    runs: Sequence[Run]
+    sources: Sequence[SourceState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """What somebody did, as one transaction: the event that brings it to judge, the record of it, and what it changes.
+
+    `silence` is a new one, `expires` names one that is to end.
+    """
+
+    event: Event
+    audit: Audit
+    silence: Fields | None = None
+    expires: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SilenceRow:
+    """A silence as it is kept: its written form, and when it was ended (0: it is left to its end)."""
+
+    fields: Fields
+    expired_at: Millis = 0
+
+
+class Operating(Protocol):
+    """What people do to alerts: one implementation for the API, the command line and buttons. Every act is on record.
+
+    `by` says who it is, as they are to be shown. What was asked for is committed when a verb returns.
+    """
+
+    async def silence(self, wanted: SilenceText, *, by: str) -> Silence:
+        """Begin a silence. Raises ValueError, which says what is wrong with it."""
+        ...
+
+    async def expire(self, silence_id: str, *, by: str) -> Silence | None:
+        """End a silence now; returns it as it then stands, `None` when there is none. One that is over stays as it was."""
+        ...
+
+    async def silences(self, *, ended: bool = False) -> Sequence[Silence]:
+        """Silences that hold or are to come, newest first; with `ended` also those that are over and not yet purged."""
+        ...
+
+    async def acknowledge(self, group_key: str, *, by: str) -> int:
+        """Stop reminding of a group's alerts until they change; returns how many firing alerts are now acknowledged."""
+        ...
+
+    async def audit(self, limit: int = 100) -> Sequence[Audit]:
+        """What was done, newest first."""
+        ...
 
 
 class Store(Protocol):
@@ -303,19 +389,70 @@ class Store(Protocol):
         ...
 
     async def due_deliveries(self, sink: str, now: Millis, limit: int) -> Sequence[Delivery]:
-        """Deliveries of a sink that may be attempted: due, pending or held, and first unsettled row of their lane."""
+        """Deliveries of a sink that may be attempted: due, pending or held, and first unsettled row of their lane.
+
+        Lanes in which something critical waits come first, the newest of those first; then what is due longest.
+        """
         ...
 
     async def next_due(self, sink: str) -> Millis | None:
         """When the next delivery of a sink that heads its lane is due, pending or held."""
         ...
 
-    async def claim(self, bodies: Mapping[str, bytes], now: Millis) -> Sequence[Delivery]:
-        """Mark deliveries as being sent, count the attempt and freeze their body; returns them as they now stand."""
+    async def claim(
+        self, bodies: Mapping[str, bytes], now: Millis, *, paces: Mapping[str, Millis] = ...
+    ) -> Sequence[Delivery]:
+        """Mark deliveries as being sent, count the attempt, freeze their body, remember the turns that were taken for them.
+
+        Returns them as they now stand, with the memo of their lane.
+        """
         ...
 
-    async def settle(self, settled: Sequence[Settled], events: Sequence[Event], now: Millis) -> None:
-        """Write the outcome of attempts, and events about them."""
+    async def settle(
+        self,
+        settled: Sequence[Settled],
+        events: Sequence[Event],
+        now: Millis,
+        *,
+        breakers: Mapping[str, Breaker] = ...,
+        paces: Mapping[str, Millis] = ...,
+    ) -> None:
+        """Write the outcome of attempts, and events about them.
+
+        Of a sink whose breaker says that it refuses, what waits is held; of one whose breaker is closed, it is due.
+        """
+        ...
+
+    async def load_pacing(self) -> Pacing:
+        """What is remembered of paces and of sinks that were down."""
+        ...
+
+    async def expire(self, sink: str, now: Millis) -> int:
+        """Make dead letters of what has waited too long for a sink and is not critical, told as one event; returns how many."""
+        ...
+
+    async def digestible(self, sink: str, own: str, limit: int) -> Sequence[Delivery]:
+        """What waits for a sink, oldest first, and may be told in one.
+
+        Nothing critical is in its lane, nothing of that is being sent, and the sink remembers nothing of it. `own` is the
+        lane of the digests themselves.
+        """
+        ...
+
+    async def digest(self, made: Delivery, ids: Sequence[str]) -> None:
+        """Add a delivery that stands for others; these keep their places in their lanes until it is settled."""
+        ...
+
+    async def dead_letters(self, *, sink: str = "", limit: int = 100, before: int = 0) -> Sequence[Delivery]:
+        """Dead letters, of one sink or of all, the newest first; `before` is a number to go on from, 0: the newest."""
+        ...
+
+    async def dead_letter(self, delivery_id: str) -> Delivery | None:
+        """One dead letter, or `None`."""
+        ...
+
+    async def replay(self, ids: Sequence[str], now: Millis) -> Sequence[str]:
+        """Bring dead letters back under their ids, with their bodies; returns those that were, in the order of their lanes."""
         ...
 
     async def recover_claims(self, now: Millis) -> int:
@@ -328,6 +465,46 @@ class Store(Protocol):
 
     async def outbox(self) -> OutboxStats:
         """Count the outbox."""
+        ...
+
+    async def load_standing(self) -> Standing:
+        """The alerts there are, for somebody who asks."""
+        ...
+
+    async def load_inventory(self, project: str = "") -> Inventory:
+        """The Deployments there are, of one project or (empty) of all, for somebody who asks."""
+        ...
+
+    async def load_sources(self) -> Sequence[SourceState]:
+        """How well every source is seen, as last committed."""
+        ...
+
+    async def note(self, audit: Audit) -> None:
+        """Put on record what somebody did that is no event."""
+        ...
+
+    async def touch(self, now: Millis) -> None:
+        """Prove that something can be written: note that the daemon was alive then."""
+        ...
+
+    async def commit_act(self, act: Act) -> bool:
+        """Write what somebody did; `False`, and nothing is written, where what it is to end is over, or is not there."""
+        ...
+
+    async def load_silences(self, now: Millis, *, ended: bool = False) -> Sequence[SilenceRow]:
+        """Silences that are not over by `now`, or (`ended`) all, newest first."""
+        ...
+
+    async def load_silence(self, silence_id: str) -> SilenceRow | None:
+        """One silence, or `None`."""
+        ...
+
+    async def load_group(self, key: str) -> Group | None:
+        """One group as judge left it, or `None`."""
+        ...
+
+    async def load_audit(self, limit: int) -> Sequence[Audit]:
+        """What was done, newest first."""
         ...
 
     async def purge(self, before: Millis, batch: int) -> int:

@@ -258,7 +258,7 @@ def full(folder: Path) -> dict[str, object]:
 
     async def scene() -> dict[str, Any]:
         store = await open_store(f"sqlite:///{folder}/watcher.db", clock=FakeClock(), run=inline)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
         written, errors = 0, []
         for _ in range(2_000):
             try:

@@ -1,5 +1,6 @@
 """What becomes of a delivery after an attempt (design rules 1-2 of the delivery promises)."""
 
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -131,6 +132,27 @@ def test_a_wish_of_the_receiver_is_held_between_a_second_and_an_hour(
     assert found.due_at == START + wait
 
 
+@pytest.mark.parametrize("attempts", [1, 6, 50])
+@pytest.mark.parametrize(("wish", "wait"), [(7 * SECOND, 7 * SECOND), (0, SECOND), (2 * HOUR, HOUR)])
+def test_who_only_came_too_often_comes_again_just_when_it_may(attempts: int, wish: int, wait: int) -> None:
+    found = settle(delivery(attempts), Outcome.REJECTED, START, retry_after=wish, limited=True)
+    assert found == Settlement(state=DeliveryState.PENDING, due_at=START + wait)
+
+
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_what_cannot_be_read_is_tried_a_few_times_whatever_else_went_wrong_before(severity: str) -> None:
+    rows = [replace(delivery(50, severity), malformed=n) for n in range(MALFORMED_ATTEMPTS)]
+    found = [settle(each, Outcome.MALFORMED, START) for each in rows]
+    assert [each.due_at for each in found] == [START + 2 * SECOND, START + 10 * SECOND, START + 30 * SECOND, None]
+    assert found[-1].state is DeliveryState.DEAD
+
+
+def test_what_was_replayed_has_its_whole_budget_again() -> None:
+    row = replace(delivery(60), replayed_at=START + 100 * HOUR)
+    assert settle(row, Outcome.UNSENT, START + 172 * HOUR - 1).state is DeliveryState.PENDING
+    assert settle(row, Outcome.UNSENT, START + 172 * HOUR).state is DeliveryState.DEAD
+
+
 jitters = st.floats(0, 1, exclude_max=True)
 
 
@@ -161,8 +183,8 @@ def test_no_delivery_is_forgotten_dropped_or_hammered(
         assert found == Settlement(state=DeliveryState.DELIVERED, due_at=None)
     elif found.due_at is None:
         assert found.state is DeliveryState.DEAD
-        malformed = outcome is Outcome.MALFORMED and attempts >= MALFORMED_ATTEMPTS
-        assert malformed or (severity != "critical" and age >= BUDGET)
+        assert severity != "critical"
+        assert age >= BUDGET
     else:
         assert found.state in {DeliveryState.PENDING, DeliveryState.HELD}
         assert 2 * SECOND <= found.due_at - now <= HOUR

@@ -7,32 +7,48 @@ from dataclasses import dataclass
 
 import structlog
 
-from watcher.core.delivery import Delivery, DeliveryState, Outcome, Settlement, settle
+from watcher.core.delivery import (
+    HOUR,
+    RATE_LIMITED,
+    Delivery,
+    DeliveryState,
+    Outcome,
+    Settlement,
+    settle,
+    within_bounds,
+)
+from watcher.core.digest import reduced
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType, about_sink
 from watcher.core.notification import Notification
 from watcher.errors import DeliveryError, StoreError
 from watcher.metrics import Metrics
+from watcher.pipeline.backlog import Backlog
+from watcher.pipeline.places import Place, Places
 from watcher.ports import Env, Settled, Sink, Store
 
 log = structlog.get_logger(__name__)
 
-PER_SINK = 4
-"""Sends under way to one sink at once."""
+UNASKED: Millis = 30_000
+"""How long a receiver is left alone at most that wants to be sent to less often and does not say when."""
 
 
-@dataclass(slots=True)
-class Place:
-    """One sink, its sends under way, and until when it asked to be left alone.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What one send came to: what to remember of the lane, or why it was not taken."""
 
-    `refusing` is unknown (`None`) at the start: the process before may have said that it was, so the first message that
-    it takes says that it is not.
-    """
+    memo: str | None = None
+    error: DeliveryError | None = None
 
-    sink: Sink
-    sending: int = 0
-    paused_until: Millis = 0
-    refusing: bool | None = None
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of it."""
+        return self.error.outcome if self.error else Outcome.DELIVERED
+
+    @property
+    def limited(self) -> bool:
+        """Whether its receiver only asked to be sent to less often."""
+        return self.error is not None and self.error.reason == RATE_LIMITED
 
 
 class Deliverer:
@@ -48,7 +64,8 @@ class Deliverer:
         decode: Callable[[bytes], Notification],
         changed: Callable[[], None],
     ) -> None:
-        self._places = {name: Place(sink) for name, sink in sinks.items()}
+        self._places = Places(sinks, metrics)
+        self._backlog = Backlog(store, metrics, decode=decode)
         self._store = store
         self._env = env
         self._metrics = metrics
@@ -61,30 +78,66 @@ class Deliverer:
     async def recover(self) -> None:
         """At the start: what was being sent when the last process died has an unknown outcome and is sent again.
 
-        What waits for a sink that is no longer configured becomes a dead letter, and is told to those that are.
+        What waits for a sink that is no longer configured becomes a dead letter, and is told to those that are. Paces
+        and breakers go on where they were.
         """
         now = self._env.clock.now()
         if count := await self._store.recover_claims(now):
             log.warning("delivery.recovered", count=count)
-        for sink, abandoned in (await self._store.abandon(self._places.keys(), now)).items():
+        for sink, abandoned in (await self._store.abandon(self._places.names, now)).items():
             log.warning("delivery.abandoned", sink=sink, count=abandoned)
+        self._places.load(await self._store.load_pacing(), now)
 
     async def run_once(self) -> bool:
         """Settle what could not be settled, start every send that may start now; returns whether any did."""
         await self._settle_all()
         now = self._env.clock.now()
-        bodies: dict[str, bytes] = {}
-        for place in self._places.values():
-            free = PER_SINK - place.sending
-            if free > 0 and place.paused_until <= now:
-                for each in await self._store.due_deliveries(place.sink.id, now, free):
-                    body = each.body or self._render(place.sink, each)
-                    bodies |= {} if body is None else {each.id: body}
-        if bodies:
-            for delivery in await self._store.claim(bodies, now):
-                self._start(delivery)
+        for place in self._places:
+            await self._backlog.look_over(place, now)
+        turns = await self._take_turns(now)
+        if turns:
+            await self._claim(turns, now)
         await self._settle_all()
-        return bool(bodies)
+        return bool(turns)
+
+    async def _take_turns(self, now: Millis) -> dict[str, tuple[Place, bytes]]:
+        """What is sent next: of each sink as much as it has room for; where sinks share a pace, the critical first.
+
+        What is sent now all the same goes in the order in which it was decided.
+        """
+        found: list[tuple[bool, int, Place, Delivery]] = []
+        for place in self._places:
+            due = await self._due(place, now)
+            found += [(each.severity != "critical", at, place, each) for at, each in enumerate(due)]
+        turns: list[tuple[Place, Delivery, bytes]] = []
+        for lesser, _, place, each in sorted(found, key=lambda item: (*item[:2], item[3].due_at)):
+            body = each.body or self._render(place.sink, each)
+            if body is not None and self._places.take(place, now, critical=not lesser):
+                turns.append((place, each, body))
+        turns.sort(key=lambda turn: (turn[1].due_at, turn[1].seq))
+        return {each.id: (place, body) for place, each, body in turns}
+
+    async def _due(self, place: Place, now: Millis) -> list[Delivery]:
+        """What a sink has room for. One that is down is tried with whatever there is, due or not."""
+        room = self._places.room(place, now)
+        due = await self._store.due_deliveries(place.sink.id, now, room) if room else ()
+        if room and not due and place.breaker.down:
+            due = await self._store.due_deliveries(place.sink.id, now + 2 * HOUR, 1)
+        return list(due)
+
+    async def _claim(self, turns: Mapping[str, tuple[Place, bytes]], now: Millis) -> None:
+        """Start what could be claimed. Turns were taken before and are remembered with the claim, even where it fails."""
+        paces = dict(self._places.paces)
+        claimed: dict[str, Delivery] = {}
+        try:
+            bodies = {name: body for name, (_, body) in turns.items()}
+            claimed |= {each.id: each for each in await self._store.claim(bodies, now, paces=paces)}
+            self._places.written(paces, {})
+        finally:
+            for name, (place, _) in turns.items():
+                place.sending -= name not in claimed
+        for delivery in claimed.values():
+            self._start(delivery)
 
     def _render(self, sink: Sink, delivery: Delivery) -> bytes | None:
         """The body of a delivery. A row that cannot be read or rendered must stop nobody else: it becomes a dead letter."""
@@ -101,10 +154,11 @@ class Deliverer:
     async def next_due(self) -> Millis | None:
         """When there is something to start, if nothing changes before; a full sink's next start is a change."""
         times: list[Millis] = []
-        for place in self._places.values():
-            due = await self._store.next_due(place.sink.id) if place.sending < PER_SINK else None
-            if due is not None:
-                times.append(max(due, place.paused_until))
+        for place in self._places:
+            ready = self._places.ready_at(place)
+            due = await self._store.next_due(place.sink.id) if ready is not None else None
+            if ready is not None and due is not None:
+                times.append(ready if place.breaker.down else max(due, ready))
         return min(times, default=None)
 
     async def drain(self, timeout_seconds: float | None = None) -> bool:
@@ -120,7 +174,6 @@ class Deliverer:
         return not late and not self._unsettled
 
     def _start(self, delivery: Delivery) -> None:
-        self._places[delivery.sink].sending += 1
         task = asyncio.get_running_loop().create_task(self._deliver(delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -128,8 +181,8 @@ class Deliverer:
     async def _deliver(self, delivery: Delivery) -> None:
         place = self._places[delivery.sink]
         try:
-            error = await _attempt(place.sink, delivery)
-            self._conclude(place, delivery, error)
+            attempt = await _attempt(place.sink, delivery)
+            self._conclude(place, delivery, attempt)
             await self._settle_all()
         except StoreError as error:
             log.error("delivery.unsettled", id=delivery.id, error=str(error))  # noqa: TRY400  its text says it all
@@ -137,27 +190,45 @@ class Deliverer:
             place.sending -= 1
             self._changed()
 
-    def _conclude(self, place: Place, delivery: Delivery, error: DeliveryError | None) -> None:
-        """Decide what follows from an attempt; it is kept until the store has taken it."""
-        now = self._env.clock.now()
-        outcome = error.outcome if error else Outcome.DELIVERED
+    def _conclude(self, place: Place, delivery: Delivery, attempt: Attempt) -> None:
+        """Decide what follows from an attempt, for the row and for its sink; it is kept until the store has taken it."""
+        now, jitter = self._env.clock.now(), self._env.rng.random()
+        error, outcome, limited = attempt.error, attempt.outcome, attempt.limited
         wish = error.retry_after if error else None
-        settlement = settle(delivery, outcome, now, retry_after=wish, jitter=self._env.rng.random())
-        if wish is not None and settlement.due_at is not None:
-            place.paused_until = max(place.paused_until, min(now + wish, settlement.due_at))
+        settlement = settle(delivery, outcome, now, retry_after=wish, limited=limited, jitter=jitter)
+        if wish is not None:
+            self._places.hold(place, now + within_bounds(wish))
+        elif limited and settlement.due_at is not None:
+            self._places.hold(place, min(settlement.due_at, now + UNASKED))
+        self._places.learn(place, outcome, now, limited=limited, jitter=jitter)
         text = str(error) if error else ""
+        malformed = outcome is Outcome.MALFORMED
         settled = Settled(
-            delivery_id=delivery.id, settlement=settlement, unknown=outcome is Outcome.UNKNOWN, error=text
+            delivery_id=delivery.id,
+            settlement=settlement,
+            unknown=outcome is Outcome.UNKNOWN,
+            malformed=malformed,
+            error=text,
+            memo=attempt.memo,
+            body=self._least(place.sink, delivery) if malformed and not delivery.malformed else None,
         )
-        events = self._about_sink(place, settlement.state, text, now)
+        events = self._about_sink(place, outcome, text, now)
         if settlement.state is DeliveryState.DEAD:
             events += self._dead_letter(delivery, text, now)
         self._unsettled.append((settled, events))
-        self._report(delivery, outcome, settlement, error)
+        self._report(delivery, settlement, attempt)
 
-    def _about_sink(self, place: Place, state: DeliveryState, error: str, now: Millis) -> tuple[Event, ...]:
+    def _least(self, sink: Sink, delivery: Delivery) -> bytes | None:
+        """What to send instead of a body that its receiver cannot read."""
+        try:
+            return sink.render(reduced(self._decode(delivery.notification)))
+        except Exception:
+            log.exception("delivery.irreducible", id=delivery.id, sink=delivery.sink)
+            return None
+
+    def _about_sink(self, place: Place, outcome: Outcome, error: str, now: Millis) -> tuple[Event, ...]:
         """A sink that begins to refuse everything is told through the others, and so is its return."""
-        refusing = {DeliveryState.HELD: True, DeliveryState.DELIVERED: False}.get(state, place.refusing)
+        refusing = {Outcome.REFUSED: True, Outcome.DELIVERED: False}.get(outcome, place.refusing)
         if refusing == place.refusing:
             return ()
         place.refusing = refusing
@@ -169,42 +240,43 @@ class Deliverer:
         async with self._settling:
             batch = list(self._unsettled)
             if batch:
-                events = [event for _, found in batch for event in found]
-                await self._store.settle([settled for settled, _ in batch], events, self._env.clock.now())
+                settled, events = [each for each, _ in batch], [event for _, found in batch for event in found]
+                paces, breakers = dict(self._places.paces), dict(self._places.breakers)
+                await self._store.settle(settled, events, self._env.clock.now(), breakers=breakers, paces=paces)
                 del self._unsettled[: len(batch)]
+                self._places.written(paces, breakers)
 
     def _dead_letter(self, delivery: Delivery, error: str, now: Millis) -> tuple[Event, ...]:
         """A dead letter is told as an event of its own, unless it was itself such a message."""
         if b'"alertname":"DeadLetter"' in delivery.notification:
             return ()
-        return (about_sink(EventType.DEAD_LETTER, delivery.sink, now, error=error),)
+        return (about_sink(EventType.DEAD_LETTER, delivery.sink, now, count=delivery.stands_for, error=error),)
 
-    def _report(
-        self, delivery: Delivery, outcome: Outcome, settlement: Settlement, error: DeliveryError | None
-    ) -> None:
-        self._metrics.deliveries.labels(delivery.sink, outcome.value).inc()
+    def _report(self, delivery: Delivery, settlement: Settlement, attempt: Attempt) -> None:
+        self._metrics.deliveries.labels(delivery.sink, attempt.outcome.value).inc()
         fields = {
             "id": delivery.id,
             "sink": delivery.sink,
             "attempts": delivery.attempts,
             "state": settlement.state.value,
+            "outcome": attempt.outcome.value,
         }
-        if error is None:
+        if (error := attempt.error) is None:
             age = (self._env.clock.now() - delivery.observed_at) / 1000
             self._metrics.change_to_delivered.observe(max(age, 0))
-            log.info("delivery.settled", outcome=outcome.value, **fields)
+            log.info("delivery.settled", **fields)
         else:
             self._metrics.deliveries_failed.labels(delivery.sink, error.reason).inc()
-            log.warning("delivery.failed", outcome=outcome.value, reason=error.reason, error=str(error), **fields)
+            log.warning("delivery.failed", reason=error.reason, error=str(error), **fields)
 
 
-async def _attempt(sink: Sink, delivery: Delivery) -> DeliveryError | None:
+async def _attempt(sink: Sink, delivery: Delivery) -> Attempt:
     """Send once. A fault of our own is an unknown outcome: the row is kept and tried again, loudly."""
     try:
-        await sink.send(delivery)
+        return Attempt(memo=await sink.send(delivery))
     except DeliveryError as error:
-        return error
+        return Attempt(error=error)
     except Exception as error:
         log.exception("delivery.crashed", id=delivery.id, sink=delivery.sink)
-        return DeliveryError(f"internal error: {type(error).__name__}", Outcome.UNKNOWN, reason="internal")
-    return None
+        fault = DeliveryError(f"internal error: {type(error).__name__}", Outcome.UNKNOWN, reason="internal")
+        return Attempt(error=fault)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from watcher.core.alert import Alert
+from watcher.core.breaker import Breaker
 from watcher.core.delivery import Delivery, DeliveryState
 from watcher.core.event import Event
 from watcher.core.group import Group
@@ -26,7 +27,7 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Record)
 
 
-def encode(value: Record | Event | Alert | Group | SourceState | LogCursor | Run | Memory) -> str:
+def encode(value: Record | Event | Alert | Group | SourceState | LogCursor | Run | Memory | Breaker) -> str:
     """Write a core value as JSON."""
     return msgspec.json.encode(value).decode()
 
@@ -54,6 +55,7 @@ source = _reader(SourceState)
 cursor = _reader(LogCursor)
 run = _reader(Run)
 memory = _reader(Memory)
+breaker = _reader(Breaker)
 _event = _reader(Event)
 
 
@@ -64,4 +66,5 @@ def event(row: Row) -> Event:
 
 def delivery(row: Row) -> Delivery:
     """Make a delivery of its row."""
-    return Delivery(**{**row, "state": DeliveryState(row["state"])})
+    superseded = bool(row.get("superseded", False))
+    return Delivery(**{**row, "state": DeliveryState(row["state"]), "superseded": superseded})

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from watcher.core.alert import Alert
-from watcher.core.delivery import Delivery, DeliveryState
+from watcher.core.breaker import Breaker
+from watcher.core.delivery import Delivery
 from watcher.core.duration import Millis
-from watcher.core.event import Event, EventType, about_sink
+from watcher.core.event import Event
 from watcher.core.group import Group
 from watcher.core.history import Run as History
 from watcher.core.logrecord import Tally
@@ -15,10 +17,25 @@ from watcher.core.novelty import Memory
 from watcher.core.picture import Activity, Span, Spot
 from watcher.core.reading import LogCursor
 from watcher.core.sight import SourceState
+from watcher.core.silence import Audit
 from watcher.core.snapshot import Record
 from watcher.errors import StoreError
-from watcher.ports import Backlog, Clock, Judgement, LedgerRows, LogWrite, Observation, OutboxStats, Settled
-from watcher.store import codec, logs
+from watcher.ports import (
+    Act,
+    Backlog,
+    Clock,
+    Inventory,
+    Judgement,
+    LedgerRows,
+    LogWrite,
+    Observation,
+    OutboxStats,
+    Pacing,
+    Settled,
+    SilenceRow,
+    Standing,
+)
+from watcher.store import codec, live, logs, outbox, silences
 from watcher.store.logs import event_row as _event
 from watcher.store.transaction import Driver, Params, Run, Transaction
 
@@ -28,7 +45,7 @@ R = TypeVar("R", bound=Record)
 Statement = tuple[str, Sequence[Params]]
 """A named query and the parameters of each time it is to run. A write is a list of them."""
 
-SETTLED = frozenset({DeliveryState.DELIVERED, DeliveryState.DEAD})
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class SqlStore:
@@ -110,50 +127,131 @@ class SqlStore:
             *_states("group", judgement.groups),
             *_states("run", judgement.runs),
             *_states("memory", judgement.memories),
-            ("add_delivery", [_delivery(each) for each in judgement.deliveries]),
+            ("add_delivery", [outbox.row(each) for each in judgement.deliveries]),
             (
                 "save_reason",
                 [{"seq": seq, "reason": str(why), "rule": rule, "at": now} for seq, (why, rule) in reasons],
             ),
             ("save_meta", [{"key": key, "value": value} for key, value in judgement.meta.items()]),
+            ("save_progress", [silences.progress_row(*each) for each in judgement.silences.items()]),
+            ("add_audit", silences.endings(judgement.silences)),
             ("save_cursor", [{"seq": judgement.cursor}]),
         )
 
     # ── deliver ──
 
     async def due_deliveries(self, sink: str, now: Millis, limit: int) -> Sequence[Delivery]:
-        """Deliveries of a sink that may be attempted, the one due longest first."""
-        return await self._read(partial(_deliveries, "due_deliveries", {"sink": sink, "now": now, "limit": limit}))
+        """Deliveries of a sink that may be attempted: what is urgent first, the newest; then what is due longest."""
+        return await self._read(partial(outbox.due, sink, now, limit))
 
     async def next_due(self, sink: str) -> Millis | None:
         """When the next delivery of a sink that heads its lane is due."""
-        return await self._read(partial(_millis, "next_due", "due_at", {"sink": sink}))
+        return await self._read(partial(outbox.next_due, sink))
 
-    async def claim(self, bodies: Mapping[str, bytes], now: Millis) -> Sequence[Delivery]:
+    async def claim(
+        self, bodies: Mapping[str, bytes], now: Millis, *, paces: Mapping[str, Millis] = _NOTHING
+    ) -> Sequence[Delivery]:
         """Mark deliveries as being sent. One that has been claimed, settled or overtaken meanwhile is not among the result."""
-        claims = [{"id": each, "body": body, "now": now} for each, body in bodies.items()]
-        return await self._change(partial(_claim, claims))
+        return await self._change(partial(outbox.claim, dict(bodies), dict(paces), now))
 
-    async def settle(self, settled: Sequence[Settled], events: Sequence[Event], now: Millis) -> None:
-        """Write the outcome of attempts, and events about them."""
-        await self._write(
-            ("settle", [_settled(each, now) for each in settled]),
-            ("add_event", [_event(each) for each in events]),
-        )
+    async def settle(
+        self,
+        settled: Sequence[Settled],
+        events: Sequence[Event],
+        now: Millis,
+        *,
+        breakers: Mapping[str, Breaker] = _NOTHING,
+        paces: Mapping[str, Millis] = _NOTHING,
+    ) -> None:
+        """Write the outcome of attempts, what they say about their sinks, and events about them."""
+        work = partial(outbox.settle, tuple(settled), tuple(events), dict(breakers), dict(paces), now)
+        await self._change(work)
+
+    async def load_pacing(self) -> Pacing:
+        """What is remembered of paces and of sinks that were down."""
+        return await self._read(outbox.pacing)
+
+    async def expire(self, sink: str, now: Millis) -> int:
+        """Make dead letters of what has waited too long for a sink, told as one event; returns how many."""
+        return await self._change(partial(outbox.expire, sink, now))
+
+    async def digestible(self, sink: str, own: str, limit: int) -> Sequence[Delivery]:
+        """What waits for a sink and may be told in one, the oldest first."""
+        return await self._read(partial(outbox.digestible, sink, own, limit))
+
+    async def digest(self, made: Delivery, ids: Sequence[str]) -> None:
+        """Add a delivery that stands for others. Raises StoreError where one of them does not wait any more."""
+        await self._change(partial(outbox.digest, made, tuple(ids)))
+
+    async def dead_letters(self, *, sink: str = "", limit: int = 100, before: int = 0) -> Sequence[Delivery]:
+        """Dead letters, of one sink or of all, the newest first."""
+        return await self._read(partial(outbox.dead_letters, sink, limit, before))
+
+    async def dead_letter(self, delivery_id: str) -> Delivery | None:
+        """One dead letter, or `None`."""
+        return await self._read(partial(outbox.dead_letter, delivery_id))
+
+    async def replay(self, ids: Sequence[str], now: Millis) -> Sequence[str]:
+        """Bring dead letters back; returns those that were, in their order."""
+        return await self._change(partial(outbox.replay, tuple(ids), now))
 
     async def recover_claims(self, now: Millis) -> int:
         """After a crash: deliveries that were being sent become pending again, with an unknown outcome; returns how many."""
-        return await self._change(partial(_recover, now))
+        return await self._change(partial(outbox.recover, now))
 
     async def abandon(self, sinks: Collection[str], now: Millis) -> Mapping[str, int]:
         """Make dead letters of what waits for any other sink than these, each told as an event; returns how many by sink."""
-        return await self._change(partial(_abandon, frozenset(sinks), now))
+        return await self._change(partial(outbox.abandon, frozenset(sinks), now))
 
     async def outbox(self) -> OutboxStats:
         """Count the outbox; every state is there."""
-        return await self._read(_outbox)
+        return await self._read(outbox.stats)
+
+    # ── people ──
+
+    async def commit_act(self, act: Act) -> bool:
+        """Write what somebody did; `False` where there was nothing left to end."""
+        return await self._change(partial(silences.commit, act))
+
+    async def load_silences(self, now: Millis, *, ended: bool = False) -> Sequence[SilenceRow]:
+        """Silences that are not over by `now`, or all, newest first."""
+        return await self._read(lambda tx: silences.found(ended=ended, now=now, tx=tx))
+
+    async def load_silence(self, silence_id: str) -> SilenceRow | None:
+        """One silence, or `None`."""
+        return await self._read(partial(silences.one, silence_id))
+
+    async def load_group(self, key: str) -> Group | None:
+        """One group as judge left it, or `None`."""
+        return await self._read(partial(silences.group, key))
+
+    async def load_audit(self, limit: int) -> Sequence[Audit]:
+        """What was done, newest first."""
+        return await self._read(partial(silences.audit, limit))
+
+    # ── asked from outside ──
+
+    async def load_standing(self) -> Standing:
+        """The alerts there are, and the groups in which they are told."""
+        return await self._read(live.standing)
+
+    async def load_inventory(self, project: str = "") -> Inventory:
+        """The Deployments there are, of one project or (empty) of all, and how well all sources are seen."""
+        return await self._read(partial(live.inventory, project))
+
+    async def load_sources(self) -> Sequence[SourceState]:
+        """How well every source is seen."""
+        return await self._read(live.sources)
 
     # ── keep ──
+
+    async def note(self, audit: Audit) -> None:
+        """Put on record what somebody did that is no event."""
+        await self._write(("add_audit", [live.audit_row(audit)]))
+
+    async def touch(self, now: Millis) -> None:
+        """Note that the daemon was alive then."""
+        await self._write(("save_meta", [{"key": live.ALIVE, "value": str(now)}]))
 
     async def purge(self, before: Millis, batch: int) -> int:
         """Delete up to `batch` judged events and delivered messages older than `before`; dead letters stay."""
@@ -196,14 +294,6 @@ def _bodies(name: str, read: Callable[[str], T], params: Params, tx: Transaction
     return [read(row["body"]) for row in tx.rows(name, params)]
 
 
-def _deliveries(name: str, params: Params, tx: Transaction) -> list[Delivery]:
-    return [codec.delivery(row) for row in tx.rows(name, params)]
-
-
-def _claim(claims: Iterable[Params], tx: Transaction) -> list[Delivery]:
-    return [found for each in claims for found in _deliveries("claim", each, tx)]
-
-
 def _forget_sources(kept: frozenset[tuple[str, str]], tx: Transaction) -> list[tuple[str, str]]:
     known = _bodies("load_sources", codec.source, {}, tx)
     lost = [place for each in known if (place := (each.project, each.source)) not in kept]
@@ -215,11 +305,6 @@ def _forget_sources(kept: frozenset[tuple[str, str]], tx: Transaction) -> list[t
     return lost
 
 
-def _millis(name: str, column: str, params: Params, tx: Transaction) -> Millis | None:
-    found: Millis | None = tx.rows(name, params)[0][column]
-    return found
-
-
 def _ledger(tx: Transaction) -> LedgerRows:
     return LedgerRows(
         cursor=tx.rows("load_cursor")[0]["seq"],
@@ -228,6 +313,7 @@ def _ledger(tx: Transaction) -> LedgerRows:
         meta={row["key"]: row["value"] for row in tx.rows("load_meta")},
         runs=_bodies("load_runs", codec.run, {}, tx),
         memories=_bodies("load_memories", codec.memory, {}, tx),
+        silences=silences.standing(tx),
     )
 
 
@@ -240,29 +326,10 @@ def _backlog(cursor: int, limit: int, tx: Transaction) -> Backlog:
     )
 
 
-def _outbox(tx: Transaction) -> OutboxStats:
-    found = {row["state"]: row["deliveries"] for row in tx.rows("outbox_counts")}
-    oldest = _millis("outbox_oldest", "created_at", {}, tx)
-    return OutboxStats(rows={state: found.get(state, 0) for state in DeliveryState}, oldest=oldest)
-
-
-def _recover(now: Millis, tx: Transaction) -> int:
-    tx.execute("recover_dues", {"now": now})
-    return tx.execute("recover_claims", {"now": now})
-
-
-def _abandon(sinks: frozenset[str], now: Millis, tx: Transaction) -> dict[str, int]:
-    waiting = {str(row["sink"]): int(row["deliveries"]) for row in tx.rows("unsettled_by_sink", {})}
-    lost = {sink: count for sink, count in waiting.items() if sink not in sinks}
-    for sink, count in lost.items():
-        tx.execute("abandon", {"sink": sink, "now": now})
-        event = about_sink(EventType.DEAD_LETTER, sink, now, count=count, error="this sink is no longer configured")
-        tx.execute("add_event", _event(event))
-    return lost
-
-
 def _purge(before: Millis, batch: int, now: Millis, tx: Transaction) -> int:
     logs.purge(now, tx)
+    silences.purge(before, now, tx)
+    tx.execute("purge_memos", {"before": before})
     events = tx.execute("purge_events", {"before": before, "limit": batch})
     return events + tx.execute("purge_deliveries", {"before": before, "limit": batch - events})
 
@@ -280,33 +347,3 @@ def _states(
     saved = [{"key": key, "body": codec.encode(state)} for key, state in states.items() if state is not None]
     removed = [{"key": key} for key, state in states.items() if state is None]
     return (f"save_{kind}", saved), (f"remove_{kind}", removed)
-
-
-def _delivery(each: Delivery) -> Params:
-    return {
-        "id": each.id,
-        "sink": each.sink,
-        "lane": each.lane,
-        "state": str(each.state),
-        "severity": each.severity,
-        "due_at": each.due_at,
-        "attempts": each.attempts,
-        "unknown_outcomes": each.unknown_outcomes,
-        "created_at": each.created_at,
-        "observed_at": each.observed_at,
-        "last_error": each.last_error,
-        "notification": each.notification,
-        "body": each.body,
-    }
-
-
-def _settled(each: Settled, now: Millis) -> Params:
-    state = each.settlement.state
-    return {
-        "id": each.delivery_id,
-        "state": str(state),
-        "due_at": each.settlement.due_at,
-        "unknown": int(each.unknown),
-        "error": each.error,
-        "settled_at": now if state in SETTLED else None,
-    }

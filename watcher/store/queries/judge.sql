@@ -45,9 +45,9 @@ UPDATE events SET reason = :reason, rule = :rule, judged_at = :at WHERE seq = :s
 -- name: add_delivery
 INSERT INTO outbox (
     id, sink, lane, state, severity, due_at, attempts, unknown_outcomes,
-    created_at, observed_at, last_error, notification, body
+    created_at, observed_at, last_error, notification, body, stands_for
 ) VALUES (
     :id, :sink, :lane, :state, :severity, :due_at, :attempts, :unknown_outcomes,
-    :created_at, :observed_at, :last_error, :notification, :body
+    :created_at, :observed_at, :last_error, :notification, :body, :stands_for
 )
 ON CONFLICT (id) DO NOTHING;

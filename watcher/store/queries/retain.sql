@@ -13,7 +13,7 @@ WHERE seq IN (
 DELETE FROM outbox
 WHERE seq IN (
     SELECT seq FROM outbox
-    WHERE state = 'delivered' AND settled_at < :before
+    WHERE state IN ('delivered', 'digested') AND settled_at < :before
     ORDER BY settled_at
     LIMIT :limit
 );
