@@ -7,7 +7,8 @@ BUILD := .build
 UV := $(BUILD)/uv/bin/uv
 BIN := .venv/bin
 READY := .venv/.ready
-PEERS := $(BUILD)/peers/.ready
+CLIENTS := $(BUILD)/peers/.ready
+SERVERS := $(BUILD)/peers/.servers
 FUZZ_INPUTS ?= 1000000
 TIERS := unit contract integration acceptance
 
@@ -32,14 +33,14 @@ check: $(READY)  ## lint, formatting, types, architecture
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports | grep -vE '^$$|KEPT|^[-=]+$$' || { $(BIN)/lint-imports; exit 1; }
 
-acceptance: $(PEERS)
+acceptance: $(CLIENTS) $(SERVERS)
 
 $(TIERS): $(READY)
 	@start=$$(date +%s); \
 	$(BIN)/pytest -q tests/$@ || exit 1; \
 	echo "tier $@: $$(( $$(date +%s) - start )) s"
 
-peers: $(PEERS)  ## install what the tests are held against: the official clients (needs Node ≥ 20 and npm)
+peers: $(CLIENTS) $(SERVERS)  ## install what the tests are held against: official clients (Node ≥ 20, npm), servers (Debian)
 
 bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 	@$(BIN)/python -m tests.bench.run
@@ -66,11 +67,17 @@ $(READY): $(UV) uv.lock pyproject.toml
 
 # The official clients. Without Node ≥ 20, npm or a network the tests that need them say so and skip, unless
 # REQUIRE_PEERS=1 makes that a failure.
-$(PEERS): tests/peers/package.json tests/peers/package-lock.json tests/peers/manifest.mjs
+$(CLIENTS): tests/peers/package.json tests/peers/package-lock.json tests/peers/manifest.mjs
 	@mkdir -p $(@D) && cp $^ $(@D)
 	@cd $(@D) && npm ci --ignore-scripts --prefer-offline --no-audit --no-fund --no-update-notifier --no-progress \
 	    --fetch-retries=1 --fetch-timeout=60000 --loglevel=error >/dev/null && node manifest.mjs . && touch $(@F) \
 	|| { echo "no official clients: the tests that need them say so and skip" >&2; test "$$REQUIRE_PEERS" != 1; }
+
+# Alertmanager and Prometheus, unpacked from their Debian packages unless they are installed.
+$(SERVERS): tests/peers/debian.py | $(READY)
+	@mkdir -p $(@D)
+	@$(BIN)/python -m tests.peers.debian $(@D) && touch $@ \
+	|| { echo "no servers of Debian: the tests that need them say so and skip" >&2; test "$$REQUIRE_PEERS" != 1; }
 
 $(UV):
 	@echo "setting up (once)"

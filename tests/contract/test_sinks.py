@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
@@ -21,32 +21,61 @@ from hypothesis import HealthCheck, given, settings
 from pydantic import ValidationError
 
 from tests.fakes import FakeClock, fake_env
+from tests.mailserver import PASSWORD, TLS, USER, Mailroom, mail_server
 from tests.notifications import FAILED, WELL_KNOWN, delivery, notifications
 from watcher.core.delivery import Outcome
 from watcher.core.notification import Notification
 from watcher.errors import ConfigError, DeliveryError
 from watcher.http import Http
 from watcher.ports import Sink
-from watcher.sinks import SINKS, SinkConfig, Wiring
+from watcher.sinks import SINKS, SinkConfig, SlackConfig, Wiring
 from watcher.sinks.base import HttpSinkConfig
 from watcher.sinks.outcome import Reason
+from watcher.sinks.slack_bot import Api, SlackBot
+from watcher.sinks.slack_card import Manner, read_sheet, root
 
 GOLDEN = Path(__file__).parent / "golden"
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 PATH = "/services/T0PR1VATE/B0PR1VATE/pr1vate-token"
 KEY = "whsec_cHIxdmF0ZSBzaWduaW5nIGtleSBvZiBhIHdlYmhvb2s="
+ROUTING_KEY = "R0pr1vateR0pr1vateR0pr1vateR0pr1"
+TOKEN = "xoxb-1-2-pr1vate-token"
+MAILBOXES = {"from": "Watcher <watcher@example.com>", "to": ["team@example.com", "oncall@example.com"]}
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "slack": {"url": "{url}", "mention": "<!here>"},
+    "slack-bot": {"token": TOKEN, "channel": "#deploys", "api_url": "{base}", "mention": "<!here>"},
     "webhook": {"url": "{url}", "secret": KEY, "headers": {"Authorization": "Bearer pr1vate-header"}},
+    "pagerduty": {"routing_key": ROUTING_KEY, "api_url": "{base}"},
+    "alertmanager": {"urls": ["{base}"], "username": "watcher", "password": "pr1vate-password"},
+    "teams": {"url": "{url}"},
+    "email": {"host": "127.0.0.1", "port": "{mail}", "username": USER, "password": PASSWORD, **MAILBOXES},
+    "apprise": {"url": "{apprise}", "unguarded": True},
+    "file": {"path": "{path}"},
     "console": {},
 }
+PATHS = {"slack-bot": "/chat.postMessage", "pagerduty": "/v2/enqueue", "alertmanager": "/api/v2/alerts"}
+"""Where those post whose path is the service's own; all others post to PATH."""
+OK = {"slack-bot": '{"ok":true,"channel":"C012345678","ts":"1800000000.000001"}'}
+"""What those say that take a message and do not say `ok`."""
 CLOSED = Http()
 """A way out that is not open: rendering needs none."""
+CLOSED_API = Api(http=CLOSED, clock=FakeClock(), url="https://slack.example/api", token=lambda: TOKEN, deadline=1)
 SECRETS = ("PR1VATE", "pr1vate", KEY.removeprefix("whsec_"))
-OVER_HTTP = tuple(each for each in SINKS if issubclass(each, HttpSinkConfig))
 
-every_sink = pytest.mark.parametrize("kind", SINKS, ids=lambda kind: kind.kind)
+
+class SlackBotForm(SlackConfig):
+    """The other form of Slack, which is held to the contract as well."""
+
+    kind: ClassVar[str] = "slack-bot"
+
+
+FORMS: tuple[type[SinkConfig], ...] = (*SINKS, SlackBotForm)
+WITH_URL = tuple(each for each in SINKS if issubclass(each, HttpSinkConfig))
+OVER_HTTP = tuple(each for each in FORMS if each in WITH_URL or each.kind in PATHS)
+
+every_sink = pytest.mark.parametrize("kind", FORMS, ids=lambda kind: kind.kind)
 every_http_sink = pytest.mark.parametrize("kind", OVER_HTTP, ids=lambda kind: kind.kind)
+every_sink_with_a_url = pytest.mark.parametrize("kind", WITH_URL, ids=lambda kind: kind.kind)
 
 
 @dataclass
@@ -60,6 +89,8 @@ class Receiver:
     requests: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
     port: int = 0
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    mail: Mailroom = field(default_factory=lambda: Mailroom(port=1))
+    folder: Path = Path("/nowhere")
 
     @property
     def url(self) -> str:
@@ -85,15 +116,16 @@ class Receiver:
 
 
 @pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    made = Receiver()
+async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
+    made = Receiver(folder=tmp_path)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", made.take)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.port = runner.addresses[0][1]
-    yield made
+    async with mail_server(made.mail):
+        yield made
     made.over.set()
     await runner.cleanup()
 
@@ -115,7 +147,10 @@ class Post:
 
     @property
     def arrived(self) -> Sequence[bytes]:
-        return [body for _, _, body in self.receiver.requests] or self.stream.getvalue().encode().splitlines()
+        posted = [as_frozen(self.config.kind, body) for _, _, body in self.receiver.requests]
+        mailed = [content for _, content in self.receiver.mail.mails]
+        filed = [line for each in self.receiver.folder.glob("*.ndjson") for line in each.read_bytes().splitlines()]
+        return posted or mailed or filed or self.stream.getvalue().encode().splitlines()
 
     async def attempt(self, told: Notification = FAILED, **row: Any) -> DeliveryError | None:
         try:
@@ -125,17 +160,59 @@ class Post:
         return None
 
 
+def as_frozen(kind: str, posted: bytes) -> bytes:
+    """What was frozen of a posted body: PagerDuty's routing key joins it when it is sent; Apprise puts it otherwise."""
+    if kind == "apprise":
+        sent = json.loads(posted)
+        return json.dumps(
+            {"title": sent["title"], "body": sent["message"], "type": sent["type"]}, ensure_ascii=False
+        ).encode()
+    if kind == "slack-bot":
+        told = SlackBot("", CLOSED_API, Manner(channel="#deploys", mention="<!here>")).render(FAILED)
+        sent = json.loads(posted)
+        assert sent.pop("channel") == "#deploys"
+        assert sent.pop("metadata")["event_payload"] == {"id": FAILED.id}
+        return told if sent == root(read_sheet(told), (), call=True) else posted
+    if kind != "pagerduty":
+        return posted
+    event = json.loads(posted)
+    assert event.pop("routing_key") == ROUTING_KEY
+    return json.dumps({"event": event}, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def filled_in(value: Any, receiver: Receiver) -> Any:
+    """A setting with the receiver's address in it."""
+    if isinstance(value, list):
+        return [filled_in(each, receiver) for each in value]
+    places = {
+        "{url}": receiver.url,
+        "{base}": receiver.url.removesuffix(PATH),
+        "{mail}": receiver.mail.port,
+        "{apprise}": receiver.url.replace("http://", "json://"),
+        "{path}": receiver.folder / "told.ndjson",
+    }
+    return places.get(value, value) if isinstance(value, str) else value
+
+
 def post(kind: type[SinkConfig], receiver: Receiver, http: Http, **extra: Any) -> Post:
     given_ = {**SETTINGS[kind.kind], **extra}
-    filled = {name: receiver.url if value == "{url}" else value for name, value in given_.items() if value is not None}
+    filled = {name: filled_in(value, receiver) for name, value in given_.items() if value is not None}
     config, stream = kind.model_validate(filled), StringIO()
-    wiring = Wiring(http=http, env=fake_env(FakeClock()), read=lambda path: path.read_text().strip(), stream=stream)
+    receiver.text = OK.get(kind.kind, receiver.text)
+    wiring = Wiring(
+        http=http,
+        env=fake_env(FakeClock()),
+        read=lambda path: path.read_text().strip(),
+        stream=stream,
+        allow=LOOPBACK,
+        ca_file=TLS / "good.pem",
+    )
     return Post(config.build(f"team/{kind.kind}/0", wiring), config, receiver, stream)
 
 
 def test_every_kind_is_held_to_the_contract() -> None:
-    assert {each.kind for each in SINKS} == set(SETTINGS)
-    assert len(SETTINGS) == len(SINKS)
+    assert {each.kind for each in FORMS} == set(SETTINGS)
+    assert len(SETTINGS) == len(FORMS)
 
 
 # ── sending ──────────────────────────────────────────────────────────────────
@@ -183,9 +260,10 @@ async def test_rendering_survives_every_notification(kind: type[SinkConfig], tol
 @every_sink
 @pytest.mark.parametrize("name", WELL_KNOWN)
 async def test_messages_look_as_they_did(kind: type[SinkConfig], name: str, receiver: Receiver, http: Http) -> None:
-    body = post(kind, receiver, http).sink.render(WELL_KNOWN[name]).decode()
-    text = json.dumps(json.loads(body), indent=2, ensure_ascii=False) if body.startswith("{") else body
-    golden = GOLDEN / f"{kind.kind}-{name}.{'json' if body.startswith('{') else 'txt'}"
+    body = post(kind, receiver, http).sink.render(WELL_KNOWN[name]).decode().replace("\r\n", "\n")
+    is_json = body.startswith(("{", "["))
+    text = json.dumps(json.loads(body), indent=2, ensure_ascii=False) if is_json else body
+    golden = GOLDEN / f"{kind.kind}-{name}.{'json' if is_json else 'txt'}"
     if os.environ.get("MAKE_GOLDEN"):
         golden.write_text(text + "\n")
     assert text + "\n" == golden.read_text()
@@ -247,7 +325,7 @@ async def test_a_status_has_one_meaning(
 ) -> None:
     receiver.status, receiver.text, receiver.headers = status, "no", {"Location": "/elsewhere"}
     assert await outcome(post(kind, receiver, http)) == expected
-    assert {path for path, _, _ in receiver.requests} == {PATH}
+    assert {path for path, _, _ in receiver.requests} == {PATHS.get(kind.kind, PATH)}
 
 
 @every_http_sink
@@ -293,7 +371,7 @@ def spoken(error: BaseException) -> str:
 
 @every_sink
 async def test_no_secret_is_ever_spoken(kind: type[SinkConfig], receiver: Receiver, http: Http) -> None:
-    to = post(kind, receiver, http, **({"timeout": "200ms"} if kind in OVER_HTTP else {}))
+    to = post(kind, receiver, http, **({"timeout": "200ms"} if "timeout" in kind.model_fields else {}))
     texts = [repr(to.sink), str(to.sink), repr(vars(to.sink)), repr(to.config), to.config.model_dump_json()]
     for status, text, fault in (
         (404, PATH, ""),
@@ -311,7 +389,7 @@ async def test_no_secret_is_ever_spoken(kind: type[SinkConfig], receiver: Receiv
     assert not [secret for secret in SECRETS for text in texts if secret in text]
 
 
-@every_http_sink
+@every_sink_with_a_url
 @pytest.mark.parametrize("wrong", [PATH, f"ftp://127.0.0.1{PATH}", f"https://user:pr1vate@127.0.0.1{PATH}"])
 async def test_a_wrong_url_is_not_shown(
     kind: type[SinkConfig], wrong: str, receiver: Receiver, http: Http, tmp_path: Path
@@ -326,7 +404,7 @@ async def test_a_wrong_url_is_not_shown(
     assert not [secret for secret in SECRETS if secret in said]
 
 
-@every_http_sink
+@every_sink_with_a_url
 async def test_a_rotated_secret_is_used_by_the_next_attempt(
     kind: type[SinkConfig], receiver: Receiver, http: Http, tmp_path: Path
 ) -> None:
@@ -341,7 +419,7 @@ async def test_a_rotated_secret_is_used_by_the_next_attempt(
     assert [path for path, _, _ in receiver.requests] == ["/old", "/new"]
 
 
-@every_http_sink
+@every_sink_with_a_url
 async def test_a_secret_file_must_be_readable_at_the_start_and_may_be_missing_later(
     kind: type[SinkConfig], receiver: Receiver, http: Http, tmp_path: Path
 ) -> None:
@@ -357,7 +435,7 @@ async def test_a_secret_file_must_be_readable_at_the_start_and_may_be_missing_la
     assert receiver.requests == []
 
 
-@every_http_sink
+@every_sink_with_a_url
 @pytest.mark.parametrize("extra", [{"url_file": "/run/secrets/url"}, {"url": None}])
 async def test_a_secret_is_given_once(
     kind: type[SinkConfig], extra: dict[str, Any], receiver: Receiver, http: Http

@@ -16,10 +16,12 @@ from watcher.core.delivery import Outcome
 from watcher.core.notification import Notification, NotifyReason
 from watcher.errors import DeliveryError
 from watcher.http import Answer, Request
+from watcher.ports import Sink
 from watcher.simulator.slack import refusal as slack_would_say
 from watcher.sinks import SlackConfig, Wiring
 from watcher.sinks.outcome import Reply
-from watcher.sinks.slack import BUDGET, Slack, escape, fenced, payload, size, verdict
+from watcher.sinks.slack_answer import verdict
+from watcher.sinks.slack_message import BUDGET, escape, fenced, payload, size
 
 HOOK = "https://hooks.slack.example/services/T0/B0/token"
 
@@ -273,7 +275,7 @@ class ScriptedHttp:
         return Answer(status=status, headers={}, body=body)
 
 
-def slack_over(http: ScriptedHttp) -> Slack:
+def slack_over(http: ScriptedHttp) -> Sink:
     wiring = Wiring(http=http, env=fake_env(FakeClock(START)), read=Path.read_text, stream=StringIO())
     return SlackConfig.model_validate({"url": HOOK}).build("team/slack/0", wiring)
 

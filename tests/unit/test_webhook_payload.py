@@ -2,6 +2,7 @@ import base64
 import json
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from watcher.core.notification import Notification
 from watcher.errors import ConfigError, DeliveryError
 from watcher.http import Answer, Fault, Request, TransportError
 from watcher.sinks import WebhookConfig, Wiring
-from watcher.sinks.webhook import Webhook, payload
+from watcher.sinks.event import MAX_ALERTS, payload
+from watcher.sinks.webhook import Webhook, grouped
 
 URL = "https://hooks.example/in/token"
 KEY = "whsec_" + base64.b64encode(b"a signing key of 32 bytes, ready").decode()
 OTHER = "whsec_" + base64.b64encode(b"another key of 32 bytes, as good").decode()
+THIRD = "whsec_" + base64.b64encode(b"a third key of 32 bytes, as good").decode()
 
 
 @dataclass
@@ -91,10 +94,69 @@ def test_what_is_left_out_is_counted_and_the_rest_is_what_matters_most() -> None
     assert payload(told)["data"]["omitted"] == 0  # type: ignore[index]  # a JSON object
 
 
+def test_a_body_stays_small_unless_all_is_wanted_and_its_counts_are_exact() -> None:
+    told = notification(*[alert(deployment=f"d{n}") for n in range(MAX_ALERTS + 40)], resolved("r"))
+    usual, everything = webhook(), webhook(max_alerts=0)
+    theirs, all_theirs = webhook(format="alertmanager"), webhook(format="alertmanager", max_alerts=0)
+    for ours, alertmanagers, spelled_out in ((usual, theirs, MAX_ALERTS), (everything, all_theirs, MAX_ALERTS + 41)):
+        event = json.loads(ours.render(told))
+        assert (len(event["data"]["alerts"]), event["data"]["omitted"]) == (spelled_out, MAX_ALERTS + 41 - spelled_out)
+        assert event["data"]["counts"] == {"firing": MAX_ALERTS + 40, "resolved": 1, "fresh": MAX_ALERTS + 41}
+        body = json.loads(alertmanagers.render(told))
+        assert (len(body["alerts"]), body["truncatedAlerts"]) == (spelled_out, MAX_ALERTS + 41 - spelled_out)
+
+
 def test_foreign_text_arrives_as_it_was() -> None:
     evil = '<!channel> & "quotes" \u202e \x00 ünïcödé'
     told = notification(alert(annotations={"summary": evil}))
     assert json.loads(webhook().render(told))["data"]["alerts"][0]["annotations"]["summary"] == evil
+
+
+# ── Alertmanager's format ────────────────────────────────────────────────────
+
+KEYS = {
+    *("version", "groupKey", "truncatedAlerts", "status", "receiver", "groupLabels", "commonLabels"),
+    *("commonAnnotations", "externalURL", "alerts"),
+}
+ALERT_KEYS = {"status", "labels", "annotations", "startsAt", "endsAt", "generatorURL", "fingerprint"}
+
+
+@given(notifications())
+def test_whatever_is_told_has_the_form_of_alertmanagers_version_4(told: Notification) -> None:
+    body = json.loads(webhook(format="alertmanager").render(told))
+    assert set(body) == KEYS
+    assert (body["version"], body["status"]) == ("4", told.status)
+    assert len(body["alerts"]) == len(told.alerts)
+    for each in body["alerts"]:
+        assert set(each) == ALERT_KEYS
+        assert each["status"] in {"firing", "resolved"}
+        assert set(body["commonLabels"].items()) <= set(each["labels"].items())
+        assert set(body["commonAnnotations"].items()) <= set(each["annotations"].items())
+        assert datetime.fromisoformat(each["startsAt"]).tzinfo == datetime.fromisoformat(each["endsAt"]).tzinfo == UTC
+
+
+def test_what_fires_has_not_ended_and_what_is_shared_is_said_once() -> None:
+    body: Any = grouped(MIXED)
+    ends = {each["labels"]["deployment"]: each["endsAt"] for each in body["alerts"]}
+    assert ends["stripe-prod"] == "0001-01-01T00:00:00Z"
+    assert ends["klarna-prod"] == "2027-01-15T08:00:00Z"
+    assert body["commonLabels"]["project"] == "my-shop"
+    assert "deployment" not in body["commonLabels"]
+    assert grouped(FAILED)["commonAnnotations"] == dict(sorted(FAILED.alerts[0].annotations.items()))
+    assert body["commonAnnotations"] == {}
+
+
+async def test_alertmanagers_format_is_plain_json_and_signed_all_the_same() -> None:
+    request = await sent(RecordingHttp(), secret=KEY, format="alertmanager")
+    assert request.headers["content-type"] == "application/json"
+    assert Verifier(KEY).verify(request.body or b"", dict(request.headers))["version"] == "4"
+
+
+async def test_a_frozen_body_is_sent_as_what_it_is_although_the_format_was_changed() -> None:
+    http = RecordingHttp()
+    frozen = webhook().render(FAILED)
+    await webhook(http, format="alertmanager").send(delivery(frozen))
+    assert http.requests[-1].headers["content-type"] == "application/cloudevents+json"
 
 
 # ── the signature ────────────────────────────────────────────────────────────
@@ -116,10 +178,26 @@ async def test_the_official_library_accepts_the_signature() -> None:
         Verifier(KEY).verify((request.body or b"") + b" ", dict(request.headers))
 
 
-async def test_while_keys_change_both_are_accepted() -> None:
-    request = await sent(RecordingHttp(), secret=f"{KEY} {OTHER}")
+@pytest.mark.parametrize("keys", [{"secret": KEY, "next_secret": OTHER}, {"secret": f"{KEY} {OTHER}"}])
+async def test_while_keys_change_both_are_accepted(keys: dict[str, str]) -> None:
+    request = await sent(RecordingHttp(), **keys)
+    assert [each.split(",")[0] for each in request.headers["webhook-signature"].split(" ")] == ["v1", "v1"]
     for key in (KEY, OTHER):
         assert Verifier(key).verify(request.body or b"", dict(request.headers))["id"] == DELIVERY_ID
+
+
+async def test_the_next_key_may_come_from_a_file_that_changes(tmp_path: Path) -> None:
+    file, http = tmp_path / "next", RecordingHttp()
+    file.write_text(OTHER)
+    sink = webhook(http, FakeClock(time.time_ns() // 1_000_000), secret=KEY, next_secret_file=file)  # noqa: TID251  as above
+    for key in (OTHER, THIRD):
+        file.write_text(key)
+        await sink.send(delivery(sink.render(FAILED)))
+        request = http.requests[-1]
+        for each in (KEY, key):
+            assert Verifier(each).verify(request.body or b"", dict(request.headers))["id"] == DELIVERY_ID
+    with pytest.raises(WebhookVerificationError):
+        Verifier(OTHER).verify(http.requests[-1].body or b"", dict(http.requests[-1].headers))
 
 
 async def test_attempts_differ_in_nothing_but_their_time() -> None:
@@ -187,6 +265,9 @@ def test_a_secret_that_cannot_sign_is_a_config_error_that_does_not_show_it(bad: 
         {"colour": "red"},
         {"url_file": "/x"},
         {"secret": KEY, "secret_file": "/x"},
+        {"next_secret": KEY, "next_secret_file": "/x"},
+        {"next_secret": "whsec_"},
+        {"format": "xml"},
     ],
 )
 def test_what_makes_no_sense_is_refused(config: dict[str, Any]) -> None:
@@ -220,7 +301,11 @@ def test_a_url_that_cannot_be_used_is_a_config_error_that_does_not_show_it(url: 
 
 def test_what_is_wrong_in_a_file_is_found_when_the_sink_is_made(tmp_path: Path) -> None:
     file = tmp_path / "secret"
-    for name, given_ in (("secret", {"secret_file": file}), ("headers: X-Key", {"headers_file": {"X-Key": file}})):
+    for name, given_ in (
+        ("secret", {"secret_file": file}),
+        ("next_secret", {"next_secret_file": file}),
+        ("headers: X-Key", {"headers_file": {"X-Key": file}}),
+    ):
         file.write_text("hunter2\nhunter2")
         with pytest.raises(ConfigError) as caught:
             webhook(**given_)

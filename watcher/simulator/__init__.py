@@ -5,7 +5,7 @@ written from the official API description, so that an agreement between the two 
 msgspec, pydantic and opentelemetry-proto, and of this program only the door to HTTP, through which it pushes logs.
 
 Everything a client can meet is served over HTTP: tokens, Deployments with their logs, ConnectorStaged and Connectors as
-the API has them, `/slack/hook/…` and `/inbox/…` for messages. Everything a tester can do stands under `/_sim/…`. In the
+the API has them, `/slack/hook/…`, `/slack/api/…` and `/inbox/…` for messages. Everything a tester can do stands under `/_sim/…`. In the
 same process, `serve` yields a `Simulator` with the same abilities as methods.
 
 Two ways of changing the world stay apart. Raw moves (scenario steps like `set`, the control API) set any field to any

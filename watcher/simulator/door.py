@@ -19,19 +19,22 @@ from watcher.simulator.simulation import SIMULATOR, Simulator
 
 CORRELATION = "X-Correlation-ID"
 CONTROL = "/_sim/"
-SLACK = "/slack/"
+SLACK, SLACK_API = "/slack/", "/slack/api/"
+SOCKET = "/slack/socket/"
 
 Answerer: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def door(request: web.Request, handler: Answerer) -> web.StreamResponse:
-    """Note the request, let it meet the first fault in its way, answer it. Control requests are answered only."""
+    """Note the request, let it meet the first fault in its way, answer it. Control requests are answered only, WebSockets held."""
     simulator = request.app[SIMULATOR]
     simulator.catch_up()
     if request.path.startswith(CONTROL):
         return dated(simulator, await answered(request, handler))
     entry = request[ENTRY] = simulator.journal.open(request)
+    if request.path.startswith(SOCKET):
+        return await handler(request)
     with suppress(web.RequestPayloadError):  # whoever needs the body finds out
         await request.read()
     entry.fault, fault = simulator.faults.meet(request.path, request.method)
@@ -129,6 +132,13 @@ def own_answer(fault: Fault, path: str, *, pieces: bool) -> web.Response:
         return json_response(msgspec.json.encode(fault.body), status)
     if status < HTTPStatus.BAD_REQUEST and not pieces:
         return web.Response(status=status)
+    return said(path, status)
+
+
+def said(path: str, status: int) -> web.Response:
+    """What the service behind a path says with a status."""
+    if path.startswith(SLACK_API):
+        return json_response({"ok": False, "error": slack.ERROR_CODES.get(status, "internal_error")}, status)
     if path.startswith(SLACK):
         return web.Response(text=slack.ERROR_TEXTS.get(status, "rollup_error"), status=status, content_type="text/html")
     return json_response(default_body(status), status)

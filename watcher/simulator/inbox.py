@@ -1,4 +1,4 @@
-"""Where messages arrive: a Slack-compatible incoming webhook and a webhook that takes anything."""
+"""Where messages arrive: Slack's incoming webhook and Web API, and a webhook that takes anything."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -35,13 +35,16 @@ class Inbox:
     _grown: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self, kind: str, request: web.Request, body: Any) -> None:
-        """Keep one message and wake everyone who waits for it."""
+        """Keep one message and wake everyone who waits for it. The token of a bot is not kept."""
+        headers = headers_of(request)
         message = Message(
             at=iso(self.clock.now()),
             kind=kind,
             method=request.method,
             path=request.path,
-            headers=headers_of(request),
+            headers={
+                name: value for name, value in headers.items() if kind != "slack" or name.lower() != "authorization"
+            },
             body=body,
         )
         self.messages.append(message)

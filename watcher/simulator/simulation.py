@@ -19,6 +19,9 @@ from watcher.simulator.moves import Stage, plan, write
 from watcher.simulator.player import Player
 from watcher.simulator.pushing import ALWAYS, Exporter, Pushing, Report
 from watcher.simulator.scenario import Scenario
+from watcher.simulator.slack_people import People
+from watcher.simulator.slack_socket import Sockets
+from watcher.simulator.slack_team import Team
 from watcher.simulator.state import World
 from watcher.simulator.steps import Plan, Writing
 from watcher.simulator.timeline import Timeline
@@ -58,6 +61,9 @@ class Simulator:
         )
         self.tokens = Tokens(chance=self.wire, clock=self.clock, access=chosen.access.build())
         self.inbox = Inbox(clock=base)
+        self.slack = Team(clock=base)
+        self.people = People(team=self.slack)
+        self.sockets = Sockets()
         self.journal = Journal(clock=base)
         self.faults = Faults()
         self.player = Player(
@@ -152,6 +158,10 @@ class Simulator:
         """Make requests to `path` go wrong, in the words of `Fault`; the fault's id."""
         return self.faults.add(convert({"path": path, **how}, Fault))
 
+    async def press(self, action: str, *, user: str = "U0PERSON", name: str = "person", ts: str = "") -> bool:
+        """Press a button of a message, or of the newest that has it; whether the app took it in time. Raises PressError."""
+        return await self.sockets.send(self.people.press(self.url, action, user=user, name=name, ts=ts))
+
     @property
     def pushed(self) -> Report | None:
         """What has come of pushing logs; `None` where they are not."""
@@ -225,8 +235,9 @@ class Simulator:
             await asyncio.shield(self._playing)
 
     async def close(self) -> None:
-        """Stop the scenario and the push."""
+        """Stop the scenario and the push, end connections."""
         await self.stop_push()
+        await self.sockets.close()
         await ended(self._playing)
 
 

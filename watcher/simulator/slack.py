@@ -21,6 +21,9 @@ MAX_CONTEXT_ELEMENTS = 10
 MAX_ACTIONS = 25
 MAX_BUTTON = 75
 MAX_BLOCK_ID = 255
+MAX_ACTION_ID = 255
+MAX_VALUE = 2000
+MAX_URL = 3000
 MAX_BLOCKS_JSON = 13_200
 
 Block: TypeAlias = Mapping[str, Any]
@@ -34,6 +37,8 @@ ERROR_TEXTS: dict[int, str] = {
     500: "rollup_error",
 }
 """What an incoming webhook says with a status that nobody chose a text for."""
+ERROR_CODES: dict[int, str] = {429: "ratelimited", 503: "service_unavailable"}
+"""What the Web API says with such a status; `internal_error` with any other."""
 
 
 def refusal(payload: Any) -> str | None:
@@ -45,12 +50,15 @@ def refusal(payload: Any) -> str | None:
         return "no_text"
     if len(text or "") > MAX_TEXT:
         return "msg_too_long"
-    return blocks_refusal(blocks or []) or attachments_refusal(attachments or [])
+    return blocks_refusal(blocks or []) or attachments_refusal(attachments or []) or total_refusal(payload)
 
 
 def blocks_refusal(blocks: Any) -> str | None:
     """Why a list of blocks would not be taken."""
     if not isinstance(blocks, list) or len(blocks) > MAX_BLOCKS or not all(map(block_fits, blocks)):
+        return "invalid_blocks"
+    ids = [block["block_id"] for block in blocks if block.get("block_id")]
+    if len(ids) > len(set(ids)):
         return "invalid_blocks"
     if len(msgspec.json.encode(blocks).decode()) > MAX_BLOCKS_JSON:
         return "msg_blocks_too_long"
@@ -65,6 +73,13 @@ def attachments_refusal(attachments: Any) -> str | None:
         return "too_many_attachments"
     refusals = (blocks_refusal(attachment.get("blocks") or []) for attachment in attachments)
     return next((why for why in refusals if why), None)
+
+
+def total_refusal(payload: Mapping[str, Any]) -> str | None:
+    """Why all blocks of a message together would not be taken, wherever they stand."""
+    found = [payload.get("blocks") or [], *(each.get("blocks") or [] for each in payload.get("attachments") or [])]
+    length = sum(len(msgspec.json.encode(blocks).decode()) for blocks in found)
+    return "msg_blocks_too_long" if length > MAX_BLOCKS_JSON else None
 
 
 def block_fits(block: Any) -> bool:
@@ -117,14 +132,20 @@ def actions_fit(block: Block) -> bool:
     elements = block.get("elements")
     if not isinstance(elements, list) or not 0 < len(elements) <= MAX_ACTIONS:
         return False
-    return all(isinstance(element, dict) and element_fits(element) for element in elements)
+    if not all(isinstance(element, dict) and element_fits(element) for element in elements):
+        return False
+    ids = [element["action_id"] for element in elements if element.get("action_id")]
+    return len(ids) == len(set(ids))
 
 
 def element_fits(element: Block) -> bool:
-    """A button has a short plain text; other elements are taken as they are."""
-    if element.get("type") == "button":
-        return text_fits(element.get("text"), MAX_BUTTON, ("plain_text",))
-    return isinstance(element.get("type"), str)
+    """A button has a short plain text and bounded ids; other elements are taken as they are."""
+    if not isinstance(element.get("type"), str) or len(str(element.get("action_id", ""))) > MAX_ACTION_ID:
+        return False
+    if element["type"] != "button":
+        return True
+    short = len(str(element.get("value", ""))) <= MAX_VALUE and len(str(element.get("url", ""))) <= MAX_URL
+    return short and text_fits(element.get("text"), MAX_BUTTON, ("plain_text",))
 
 
 def is_image(element: Any) -> bool:

@@ -13,11 +13,27 @@ A new kind is its module, its line here and its block in `config.example.toml`. 
 the choice of what is told. Sinks do not import each other.
 """
 
+from watcher.sinks.alertmanager import AlertmanagerConfig
+from watcher.sinks.apprise import AppriseConfig
 from watcher.sinks.base import SinkConfig, Wiring
 from watcher.sinks.console import ConsoleConfig
+from watcher.sinks.email import EmailConfig
+from watcher.sinks.file import FileConfig
+from watcher.sinks.pagerduty import PagerDutyConfig
 from watcher.sinks.slack import SlackConfig
+from watcher.sinks.teams import TeamsConfig
 from watcher.sinks.webhook import WebhookConfig
 
-SINKS: tuple[type[SinkConfig], ...] = (SlackConfig, WebhookConfig, ConsoleConfig)
+SINKS: tuple[type[SinkConfig], ...] = (
+    SlackConfig,
+    WebhookConfig,
+    PagerDutyConfig,
+    AlertmanagerConfig,
+    TeamsConfig,
+    EmailConfig,
+    AppriseConfig,
+    FileConfig,
+    ConsoleConfig,
+)
 
 __all__ = ["SINKS", "ConsoleConfig", "SinkConfig", "SlackConfig", "WebhookConfig", "Wiring"]

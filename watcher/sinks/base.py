@@ -6,7 +6,7 @@ attempt, and nothing that has a `repr` holds it.
 
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from pydantic import (
 from watcher.core import duration
 from watcher.core.delivery import Delivery, Outcome
 from watcher.core.duration import Millis
+from watcher.core.egress import Network
 from watcher.errors import ConfigError, DeliveryError
 from watcher.http import Answer, Request, TransportError, retry_after
 from watcher.ports import Clock, Env, Sink
@@ -53,12 +54,18 @@ class Http(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wiring:
-    """The world as sinks use it. `read` reads a secret's file (OSError or ValueError when it cannot)."""
+    """The world as sinks use it. `read` reads a secret's file (OSError or ValueError when it cannot).
+
+    `allow` are the networks that may be reached besides public addresses, `ca_file` the authorities trusted besides the
+    system's: for what does not leave through `http`, which knows both.
+    """
 
     http: Http
     env: Env
     read: Callable[[Path], str]
     stream: TextIO = field(repr=False)
+    allow: Sequence[Network] = ()
+    ca_file: Path | None = None
 
 
 def _timeout(value: object) -> Millis:
@@ -68,6 +75,11 @@ def _timeout(value: object) -> Millis:
     if not 0 < length <= MAX_TIMEOUT:
         raise ValueError(f'write a duration like "15s", of at most {duration.text(MAX_TIMEOUT)}')
     return length
+
+
+Timeout: TypeAlias = Annotated[Millis, BeforeValidator(_timeout), WithJsonSchema({"type": "string"})]
+"""How long one attempt may take, the answer included."""
+TIMEOUT: Millis = Field(default=15_000, json_schema_extra={"default": "15s"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +102,14 @@ def address(url: str) -> Address:
     if "@" in netloc:
         raise ValueError("has a user name or password in it; use a header instead")
     return Address(url=url, host=host)
+
+
+def base_url(url: str) -> str:
+    """A URL that paths are put behind, kept without a slash at its end. It is no secret. Raises ValueError."""
+    address(url)
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("must have no query and no fragment")
+    return url.rstrip("/")
 
 
 def secret_like(parse: Callable[[str], object]) -> AfterValidator:
@@ -136,9 +156,7 @@ class HttpSinkConfig(SinkConfig):
 
     url: Annotated[SecretStr, secret_like(address)] | None = None
     url_file: Path | None = None
-    timeout: Annotated[Millis, BeforeValidator(_timeout), WithJsonSchema({"type": "string"})] = Field(
-        default=15_000, json_schema_extra={"default": "15s"}
-    )
+    timeout: Timeout = TIMEOUT
     """How long one attempt may take, the answer included."""
 
     def endpoint(self, sink_id: str, wiring: Wiring) -> "Endpoint":

@@ -33,6 +33,8 @@ class Reason(StrEnum):
     BAD_ANSWER = "bad_answer"
     CREDENTIALS = "credentials"
     NO_BODY = "no_body"
+    DISK = "disk"
+    DISK_FULL = "disk_full"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,66 +1,33 @@
-"""Slack: an incoming webhook, in Block Kit.
+"""Slack, in two forms under one name: an incoming webhook, which posts, and a bot token, which keeps live cards.
 
-Everything foreign is escaped: `&`, `<` and `>` are the only characters that can make a link, a mention or a channel of
-it. Blocks stay within Slack's limits, with room to spare under its undocumented budget for all of a message (measured
-by others at some 13,200 characters, slackapi/bolt-js#2509): what does not fit is shown shorter, never counted wrong.
-
-A colour exists only on attachments, so the blocks are in one; the header stands above it, which also keeps Slack from
-showing `text` as a message of its own: it remains what notifications, search and screen readers use.
+A webhook knows one channel and is told nothing about what it posted, so that each notification is a message of its own.
+A bot (`token` and `channel`; it needs the scope `chat:write` and to be in the channel) edits and answers what it posted:
+see `slack_card` for what is told where, and when a new card begins.
 """
 
 import json
 import re
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
-from typing import Annotated, Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from watcher import render
-from watcher.core.delivery import Delivery, Outcome
-from watcher.core.notification import AlertView, Notification, NotifyReason
+from watcher.core.delivery import Delivery
+from watcher.core.notification import Notification
 from watcher.core.pacing import Pace
-from watcher.errors import DeliveryError
-from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, frozen_body
-from watcher.sinks.outcome import Reason, Reply, is_taken, refusal
+from watcher.ports import Sink
+from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, address, checked, frozen_body, secret_like
+from watcher.sinks.outcome import Reply
+from watcher.sinks.slack_answer import is_unreadable, verdict
+from watcher.sinks.slack_bot import Api, SlackBot, bot_token
+from watcher.sinks.slack_card import Manner
+from watcher.sinks.slack_message import encoded, marked, payload, plain
 
-MAX_TEXT = 3_000
-MAX_HEADER = 150
-MAX_FIELDS = 10
-MAX_FIELD = 200
-MAX_LINE = 300
-BUDGET = 12_000
-"""Characters that all blocks of a message may have as JSON."""
-SIZES = ((render.LISTED, 2_500), (12, 1_200), (5, 600), (1, 200))
-"""How many alerts are spelled out and how long an excerpt is, from the wished for to what always fits."""
+API_URL = "https://slack.com/api"
 
-Block: TypeAlias = dict[str, Any]
-
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_ESCAPES = str.maketrans(_ENTITIES)
 _MENTION = re.compile(r"<!(?:here|channel|everyone)>|<@[A-Z0-9]+>|<!subteam\^[A-Z0-9]+>")
-_LINKED = re.compile(r"https?://[!-;=?-{}~]{1,500}")
-_BACKTICK, _LOOKALIKE = "`", "\u02cb"
-_EMOJI = {"critical": "🔴", "warning": "🟠", "info": "🔵"}
-_COLOURS = {"critical": "#d32f2f", "warning": "#f2a600", "info": "#2b7bba"}
-_RESOLVED, _PLAIN = ("✅", "#2e9e5b"), ("⚪", "#8d8d8d")
-_FIELDS = ("severity", "connector", "type", "region", "project", "deployment", "application", "source")
-_SHOWN = frozenset({"summary", "description", "error", "runbook_url"})
-_QUIET = frozenset({NotifyReason.NEW_RESOLVED, NotifyReason.ALL_RESOLVED})
-
-_UNREADABLE = frozenset(
-    {
-        *("invalid_payload", "no_text", "missing_text_or_fallback_or_attachments", "invalid_blocks"),
-        *("invalid_attachments", "too_many_attachments", "msg_too_long", "msg_blocks_too_long"),
-    }
-)
-"""What Slack says of a message that it cannot read; plain text is then worth a try."""
-_WORDS = _UNREADABLE | {
-    *("action_prohibited", "channel_is_archived", "channel_not_found", "invalid_token", "no_active_hooks"),
-    *("no_service", "no_service_id", "no_team", "posting_to_general_channel_denied", "team_disabled", "user_not_found"),
-}
-"""The words with which Slack refuses for good. Only these become a reason: an answer is foreign text."""
+_OF_BOTS = ("channel", "api_url", "update_message", "threads", "broadcast", "actions")
 
 
 def _mentions(text: str) -> str:
@@ -69,17 +36,75 @@ def _mentions(text: str) -> str:
     return text
 
 
+def _api_url(text: str) -> str:
+    address(text)
+    return text.rstrip("/")
+
+
 class SlackConfig(HttpSinkConfig):
-    """An incoming webhook of Slack."""
+    """An incoming webhook of Slack, or a bot of it in a channel."""
 
     kind: ClassVar[str] = "slack"
+    secrets: ClassVar[Mapping[str, bool]] = {"url": False, "token": False}
 
+    token: Annotated[SecretStr, secret_like(bot_token)] | None = None
+    """A bot's token, as `xoxb-…`, in place of `url`."""
+    token_file: Path | None = None
+    channel: str = Field(default="", pattern=r"^(#?[^\s#,<>&]{1,80})?$")
+    """Where the bot posts: the channel's id, or its name."""
+    api_url: Annotated[str, AfterValidator(_api_url)] = API_URL
+    """Where Slack's Web API is."""
     mention: Annotated[str, AfterValidator(_mentions)] = ""
     """Whom to call when something critical fires: `<!here>`, `<@U…>`, `<!subteam^S…>`, one or several."""
+    update_message: bool = True
+    """Whether a bot edits the message of a group as the group changes; if not, each notification is another message."""
+    threads: bool = True
+    """Whether what changes stands in the message's thread too."""
+    broadcast: bool = True
+    """Whether failures in a thread are shown in the channel as well."""
+    actions: bool = False
+    """Whether a bot's messages have buttons."""
 
-    def build(self, sink_id: str, wiring: Wiring) -> "Slack":
+    @model_validator(mode="after")
+    def _one_of_twins(self) -> Self:
+        given = [each for each in ("url", "url_file", "token", "token_file") if getattr(self, each) is not None]
+        if len(given) != 1:
+            raise ValueError("give either url or url_file, which are a webhook's, or token or token_file, a bot's")
+        webhook = given[0].startswith("url")
+        if webhook and (foreign := [each for each in _OF_BOTS if each in self.model_fields_set]):
+            raise ValueError(f"{', '.join(foreign)}: a webhook has no such thing; give token or token_file for a bot")
+        if not webhook and not self.channel:
+            raise ValueError("give the channel that the bot posts to")
+        return self
+
+    def build(self, sink_id: str, wiring: Wiring) -> Sink:
         """Make the sink."""
-        return Slack(sink_id, self, self.endpoint(sink_id, wiring))
+        if not self.is_bot:
+            return Slack(sink_id, self, self.endpoint(sink_id, wiring))
+        manner = Manner(
+            channel=self.channel,
+            edits=self.update_message,
+            threads=self.threads,
+            broadcast=self.broadcast,
+            mention=self.mention,
+            actions=self.actions,
+        )
+        return SlackBot(sink_id, self.api(sink_id, wiring), manner, send_resolved=self.send_resolved)
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether it is a bot rather than a webhook."""
+        return self.token is not None or self.token_file is not None
+
+    def api(self, sink_id: str, wiring: Wiring) -> Api:
+        """What the bot calls. Raises ConfigError where its token cannot be read, or is a webhook's."""
+        return Api(
+            http=wiring.http,
+            clock=wiring.env.clock,
+            url=self.api_url,
+            token=checked(f"{sink_id}: token", self.reader("token", wiring), bot_token),
+            deadline=self.timeout,
+        )
 
 
 class Slack:
@@ -100,191 +125,12 @@ class Slack:
     async def send(self, delivery: Delivery) -> None:
         """Post the frozen body; where Slack cannot read it, once more as nothing but its text."""
         body = frozen_body(delivery)
-        error = verdict(await self._post(marked(body, delivery) if delivery.unknown_outcomes else body))
+        marking = marked(json.loads(body), delivery.id) if delivery.unknown_outcomes else None
+        error = verdict(await self._post(encoded(marking) if marking else body))
         if error is not None and is_unreadable(error):
-            error = verdict(await self._post(plain(body)))
+            error = verdict(await self._post(encoded(plain(json.loads(body)))))
         if error is not None:
             raise error
 
     async def _post(self, body: bytes) -> Reply:
         return await self._endpoint.post({"content-type": "application/json; charset=utf-8"}, body)
-
-
-# ── what Slack answers ───────────────────────────────────────────────────────
-
-
-def verdict(reply: Reply) -> DeliveryError | None:
-    """What a reply means: a message is posted exactly when Slack says `ok`."""
-    if is_taken(reply.status) and reply.body is None:
-        return DeliveryError(f"{reply.host} broke off its answer", Outcome.UNKNOWN, reason=Reason.NETWORK)
-    said = (reply.body or b"").strip().decode(errors="replace")
-    if is_taken(reply.status) and said == "ok":
-        return None
-    if said in _WORDS and reply.status < 500:  # noqa: PLR2004  a server's own error is not for good
-        text = f"{reply.host} refused with status {reply.status}: {said}"
-        return DeliveryError(text, Outcome.MALFORMED if said in _UNREADABLE else Outcome.REFUSED, reason=said)
-    text = f"{reply.host} answered with status {reply.status}, but with something else than Slack's ok"
-    return refusal(reply) or DeliveryError(text, Outcome.REJECTED, reason=Reason.BAD_ANSWER)
-
-
-def is_unreadable(error: DeliveryError) -> bool:
-    """Whether Slack refused the form of a message rather than the message."""
-    return error.outcome is Outcome.MALFORMED
-
-
-def plain(body: bytes) -> bytes:
-    """The message as nothing but its text."""
-    return encoded({"text": json.loads(body)["text"], **_NO_PREVIEWS})
-
-
-def marked(body: bytes, delivery: Delivery) -> bytes:
-    """The message with the remark that it may have been posted before; Slack knows no idempotency key."""
-    message = json.loads(body)
-    remark = _mrkdwn(f"⚠ possible duplicate · id {escape(delivery.id, MAX_LINE)}")
-    message["attachments"][-1]["blocks"][-1]["elements"].append(remark)
-    return encoded(message)
-
-
-# ── characters ───────────────────────────────────────────────────────────────
-
-
-def escape(text: str, limit: int, *, lines: bool = False) -> str:
-    """Foreign text as Slack shows it literally, in at most `limit` characters; `lines` cuts between lines if it can."""
-    text = render.printable(text)
-    escaped = text.translate(_ESCAPES)
-    if len(escaped) <= limit:
-        return escaped
-    widths = accumulate(len(_ENTITIES.get(character, character)) for character in text[:limit])
-    keep = bisect_right(list(widths), limit - len(render.cut_mark(len(text))))
-    if lines and (end := text.rfind("\n", keep // 2, keep)) > 0:
-        keep = end
-    return render.cut(text, keep).translate(_ESCAPES)
-
-
-def fenced(text: str, limit: int) -> str:
-    """Foreign text as a code block that it cannot close."""
-    fence = _BACKTICK * 3
-    room = limit - 2 * len(fence) - 2
-    return f"{fence}\n{escape(text.replace(_BACKTICK, _LOOKALIKE), room, lines=True)}\n{fence}"
-
-
-def encoded(message: Mapping[str, Any]) -> bytes:
-    """A message as JSON."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
-
-
-# ── the message ──────────────────────────────────────────────────────────────
-
-_NO_PREVIEWS = {"unfurl_links": False, "unfurl_media": False}
-
-
-def payload(notification: Notification, mention: str = "") -> dict[str, Any]:
-    """The message, in the largest of `SIZES` that is within the budget."""
-    emoji, colour = _signs(notification)
-    call = mention if _calls(notification) else ""
-    title = f"{emoji} {render.title(notification)}"
-    header: Block = {
-        "type": "header",
-        "text": {"type": "plain_text", "text": escape(title, MAX_HEADER), "emoji": False},
-    }
-    above = [header, *([_section(call)] if call else [])]
-    text = escape(f"{title}\n{render.body(notification)}", MAX_TEXT - len(call) - 1)
-    below = next((blocks for blocks in _tries(notification) if size([*above, *blocks]) <= BUDGET), [])
-    return {
-        "text": f"{call} {text}" if call else text,
-        "blocks": above,
-        "attachments": [{"color": colour, "blocks": below}],
-        **_NO_PREVIEWS,
-    }
-
-
-def size(blocks: Sequence[Block]) -> int:
-    """Characters of blocks as JSON."""
-    return len(json.dumps(blocks, ensure_ascii=False))
-
-
-def _tries(notification: Notification) -> Iterator[list[Block]]:
-    return (_blocks(notification, listed, excerpt) for listed, excerpt in SIZES)
-
-
-def _blocks(notification: Notification, listed: int, excerpt: int) -> list[Block]:
-    alerts = render.ranked(notification.alerts)
-    single = alerts[0] if len(alerts) == 1 else None
-    error = _news_of(alerts)
-    return [
-        *(_single(single, notification.at) if single else _list(alerts, listed, notification.at)),
-        *_fields(notification, single),
-        *([_section(fenced(error, excerpt))] if error else []),
-        _context(notification, alerts[:1]),
-    ]
-
-
-def _news_of(alerts: Sequence[AlertView]) -> str:
-    """The error to show: the first of what is news, under the name of its subject where it could pass for another's."""
-    alone = len(alerts) == 1
-    for each in alerts:
-        error = each.annotations.get("error", "").strip()
-        if error and (each.fresh or alone):
-            name = each.labels.get("deployment") or each.labels.get("connector") or each.labels.get("source") or ""
-            return error if alone or not name else f"{name}: {error}"
-    return ""
-
-
-def _signs(notification: Notification) -> tuple[str, str]:
-    """Emoji and colour; the word beside them says the same to those who see neither."""
-    if notification.status == "resolved":
-        return _RESOLVED
-    severity = notification.severity
-    return _EMOJI.get(severity, _PLAIN[0]), _COLOURS.get(severity, _PLAIN[1])
-
-
-def _calls(notification: Notification) -> bool:
-    return notification.status == "firing" and notification.severity == "critical" and notification.reason not in _QUIET
-
-
-def _single(alert: AlertView, at: int) -> list[Block]:
-    texts = [f"*{render.standing(alert, at)}:* {escape(render.line(alert), 2 * MAX_LINE)}"]
-    if description := alert.annotations.get("description", "").strip():
-        texts.append(escape(description, 4 * MAX_LINE, lines=True))
-    return [_section("\n".join(texts))]
-
-
-def _list(alerts: Sequence[AlertView], listed: int, at: int) -> list[Block]:
-    """The alerts, several to a section, and how many more there are."""
-    lines = [f"• *{render.standing(alert, at)}:* {escape(render.line(alert), MAX_LINE)}" for alert in alerts[:listed]]
-    if more := render.left_out(alerts[listed:]):
-        lines.append(f"*{more}*")
-    per_section = MAX_TEXT // (MAX_LINE + 50)
-    return [_section("\n".join(lines[at : at + per_section])) for at in range(0, len(lines), per_section)]
-
-
-def _fields(notification: Notification, single: AlertView | None) -> list[Block]:
-    shared = {**notification.group_labels, **render.shared_labels(notification)}
-    pairs = [(name, shared[name]) for name in _FIELDS if shared.get(name)]
-    if single:
-        pairs.append(("since", render.to_the_second(single.starts_at)))
-        pairs += [("attempt", str(single.attempts))] * (single.attempts > 1)
-        pairs += [(name, value) for name, value in single.annotations.items() if name not in _SHOWN and value]
-    texts = [
-        f"*{escape(name.replace('_', ' '), 50)}*\n{escape(render.one_line(value), MAX_FIELD)}"
-        for name, value in pairs[:MAX_FIELDS]
-    ]
-    return [{"type": "section", "fields": [_mrkdwn(text) for text in texts]}] if texts else []
-
-
-def _context(notification: Notification, first: Sequence[AlertView]) -> Block:
-    rule = render.rule_names(notification)
-    parts = (render.to_the_second(notification.at), rule, notification.reason.value, f"id {notification.id}")
-    links = [(notification.external_url, "open"), *((a.annotations.get("runbook_url", ""), "runbook") for a in first)]
-    texts = [" · ".join(escape(render.one_line(part), MAX_FIELD) for part in parts)]
-    texts += [f"<{url.translate(_ESCAPES)}|{word}>" for url, word in links if _LINKED.fullmatch(url)]
-    return {"type": "context", "elements": [_mrkdwn(text) for text in texts]}
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": _mrkdwn(text)}
-
-
-def _mrkdwn(text: str) -> Block:
-    """`verbatim` keeps Slack from making links and mentions of what only looks like them."""
-    return {"type": "mrkdwn", "text": text, "verbatim": True}

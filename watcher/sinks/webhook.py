@@ -1,18 +1,16 @@
-"""Webhook: a CloudEvents 1.0 event in structured JSON, signed as Standard Webhooks 1.0 wants it.
+"""Webhook: a CloudEvents 1.0 event in structured JSON, or what Alertmanager would post, signed as Standard Webhooks 1.0.
 
-`id` and `webhook-id` are the delivery's id, the same for every attempt: a receiver that remembers ids hears everything
-once. The body is frozen before the first attempt, so of what is signed only the timestamp differs between attempts.
+`webhook-id` is the delivery's id, the same for every attempt: a receiver that remembers ids hears everything once. The
+body is frozen before the first attempt, so of what is signed only the timestamp differs between attempts.
 """
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
-from urllib.parse import quote
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 from standardwebhooks import Webhook as Signer
@@ -23,9 +21,12 @@ from watcher.core.notification import AlertView, Notification
 from watcher.core.pacing import Pace
 from watcher.ports import Clock
 from watcher.sinks.base import Endpoint, HttpSinkConfig, Wiring, checked, frozen_body, reader, secret_like
+from watcher.sinks.event import MAX_ALERTS, encoded, in_order, payload
 from watcher.sinks.outcome import refusal
 
-CONTENT_TYPE = "application/cloudevents+json"
+CLOUDEVENTS, JSON = "application/cloudevents+json", "application/json"
+NEVER = "0001-01-01T00:00:00Z"
+"""The zero time of Go, which Alertmanager writes where an alert has not ended."""
 MIN_KEY = 24
 """Bytes that Standard Webhooks asks of a signing key at least."""
 
@@ -61,18 +62,23 @@ def header_value(text: str) -> str:
 
 
 class WebhookConfig(HttpSinkConfig):
-    """A webhook that takes CloudEvents."""
+    """A webhook that takes CloudEvents, or what Alertmanager posts."""
 
     kind: ClassVar[str] = "webhook"
-    secrets: ClassVar[Mapping[str, bool]] = {**HttpSinkConfig.secrets, "secret": False}
+    secrets: ClassVar[Mapping[str, bool]] = {**HttpSinkConfig.secrets, "secret": False, "next_secret": False}
 
+    format: Literal["cloudevents", "alertmanager"] = "cloudevents"
+    """`alertmanager` posts what receivers of Alertmanager's own webhook take, version 4."""
     secret: Annotated[SecretStr, secret_like(signing_keys)] | None = None
-    """Signs, as `whsec_…`. Several with spaces between sign side by side, while receivers change over."""
+    """Signs, as `whsec_…`."""
     secret_file: Path | None = None
+    next_secret: Annotated[SecretStr, secret_like(signing_keys)] | None = None
+    """Signs as well, while receivers change over to it."""
+    next_secret_file: Path | None = None
     headers: dict[str, Annotated[SecretStr, secret_like(header_value)]] = Field(default_factory=dict)
     """Sent with every request. The values are secrets."""
     headers_file: dict[str, Path] = Field(default_factory=dict)
-    max_alerts: int = Field(default=0, ge=0)
+    max_alerts: int = Field(default=MAX_ALERTS, ge=0)
     """How many alerts are spelled out, 0 for all. What is left out is counted."""
 
     @model_validator(mode="after")
@@ -87,14 +93,18 @@ class WebhookConfig(HttpSinkConfig):
 
     def build(self, sink_id: str, wiring: Wiring) -> "Webhook":
         """Make the sink."""
-        key = self.reader("secret", wiring)
+        signing = [
+            checked(f"{sink_id}: {name}", read, signing_keys)
+            for name in ("secret", "next_secret")
+            if (read := self.reader(name, wiring))
+        ]
         given = {name: reader(value, None, wiring) for name, value in self.headers.items()}
         given |= {name: reader(None, file, wiring) for name, file in self.headers_file.items()}
         return Webhook(
             sink_id,
             self,
             endpoint=self.endpoint(sink_id, wiring),
-            keys=checked(f"{sink_id}: secret", key, signing_keys) if key else tuple,
+            keys=lambda: tuple(key for read in signing for key in read()),
             headers={name: checked(f"{sink_id}: headers: {name}", read, header_value) for name, read in given.items()},
             clock=wiring.env.clock,
         )
@@ -117,6 +127,7 @@ class Webhook:
     ) -> None:
         self.id = sink_id
         self.send_resolved = config.send_resolved
+        self.format = config.format
         self.max_alerts = config.max_alerts
         self._endpoint = endpoint
         self._keys = keys
@@ -124,20 +135,25 @@ class Webhook:
         self._clock = clock
 
     def render(self, notification: Notification) -> bytes:
-        """The event as JSON; what UTF-8 cannot hold becomes a question mark."""
-        event = payload(notification, self.max_alerts)
-        return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+        """The body as JSON; what UTF-8 cannot hold becomes a question mark."""
+        make = payload if self.format == "cloudevents" else grouped
+        return encoded(make(notification, self.max_alerts))
 
     async def send(self, delivery: Delivery) -> None:
         """Send the frozen body, signed for this attempt."""
         body, at = frozen_body(delivery), self._clock.now() // 1000
         headers = {name: value() for name, value in self._headers.items()}
-        headers |= {"content-type": CONTENT_TYPE, "webhook-id": delivery.id, "webhook-timestamp": str(at)}
+        headers |= {"content-type": content_type(body), "webhook-id": delivery.id, "webhook-timestamp": str(at)}
         if keys := self._keys():
             headers["webhook-signature"] = signature(keys, delivery.id, at, body)
         reply = await self._endpoint.post(headers, body)
         if error := refusal(reply):
             raise error
+
+
+def content_type(body: bytes) -> str:
+    """What a frozen body is: the format may have been changed since."""
+    return CLOUDEVENTS if body.startswith(b'{"specversion":') else JSON
 
 
 def signature(keys: Sequence[bytes], delivery_id: str, at_seconds: int, body: bytes) -> str:
@@ -146,54 +162,37 @@ def signature(keys: Sequence[bytes], delivery_id: str, at_seconds: int, body: by
     return " ".join(Signer(key).sign(delivery_id, at, body.decode()) for key in keys)
 
 
-def payload(notification: Notification, max_alerts: int = 0) -> dict[str, object]:
-    """The event. `max_alerts` bounds the alerts spelled out (0: all); the counts stay exact."""
-    shared = {**notification.group_labels, **render.shared_labels(notification)}
-    subject = render.one_line(shared.get("deployment") or shared.get("project") or notification.group_key)
-    return {
-        "specversion": "1.0",
-        "id": notification.id,
-        "source": "/connect-watcher/"
-        + quote(shared.get("project") or notification.receiver, safe="", errors="replace"),
-        "type": f"dev.connect-watcher.alerts.{notification.status}.v1",
-        "time": render.rfc3339(notification.at),
-        **({"subject": subject} if subject else {}),
-        "datacontenttype": "application/json",
-        "data": _content(notification, max_alerts),
-    }
-
-
-def _content(notification: Notification, max_alerts: int) -> dict[str, object]:
+def grouped(notification: Notification, max_alerts: int = MAX_ALERTS) -> dict[str, object]:
+    """What Alertmanager posts to webhooks, version 4. `max_alerts` bounds the alerts, 0 for all; the rest is counted."""
     alerts = render.ranked(notification.alerts)
     told = alerts[: max_alerts or None]
     return {
-        "receiver": notification.receiver,
-        "status": notification.status,
-        "reason": notification.reason.value,
-        "title": render.title(notification),
+        "version": "4",
         "groupKey": notification.group_key,
-        "groupLabels": _sorted(notification.group_labels),
-        "commonLabels": _sorted(render.shared_labels(notification)),
-        "counts": {"firing": notification.firing, "resolved": notification.resolved, "fresh": notification.fresh},
-        "alerts": [_alert(alert) for alert in told],
-        "omitted": len(alerts) - len(told),
-        "externalUrl": notification.external_url,
+        "truncatedAlerts": len(alerts) - len(told),
+        "status": notification.status,
+        "receiver": notification.receiver,
+        "groupLabels": in_order(notification.group_labels),
+        "commonLabels": in_order(render.shared_labels(notification)),
+        "commonAnnotations": in_order(_shared_annotations(notification)),
+        "externalURL": notification.external_url,
+        "alerts": [_alert(alert, notification.external_url) for alert in told],
     }
 
 
-def _alert(alert: AlertView) -> dict[str, object]:
+def _alert(alert: AlertView, external_url: str) -> dict[str, object]:
     return {
-        "fingerprint": alert.fingerprint,
         "status": alert.state,
-        "labels": _sorted(alert.labels),
-        "annotations": _sorted(alert.annotations),
+        "labels": in_order(alert.labels),
+        "annotations": in_order(alert.annotations),
         "startsAt": render.rfc3339(alert.starts_at),
-        "endsAt": None if alert.ends_at is None else render.rfc3339(alert.ends_at),
-        "fact": alert.fact,
-        "fresh": alert.fresh,
-        "attempts": alert.attempts,
+        "endsAt": NEVER if alert.ends_at is None else render.rfc3339(alert.ends_at),
+        "generatorURL": external_url,
+        "fingerprint": alert.fingerprint,
     }
 
 
-def _sorted(labels: Mapping[str, str]) -> dict[str, str]:
-    return dict(sorted(labels.items()))
+def _shared_annotations(notification: Notification) -> dict[str, str]:
+    """The annotations that all alerts have, with the same value."""
+    first, *others = [alert.annotations for alert in notification.alerts] or [{}]
+    return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
