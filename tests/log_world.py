@@ -11,7 +11,8 @@ import msgspec
 from prometheus_client import CollectorRegistry
 
 from tests.fakes import START, FakeClock, deployment, fake_env
-from watcher import config, rules
+from tests.log_rules import made
+from watcher import config
 from watcher.core import route
 from watcher.core.alert import AlertState
 from watcher.core.delivery import DeliveryState, Settlement
@@ -20,7 +21,6 @@ from watcher.core.event import Event, EventType
 from watcher.core.logrecord import Hit, Place, Tally
 from watcher.core.notification import Notification
 from watcher.core.picture import Spot
-from watcher.core.rule import Rule
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, Record
 from watcher.metrics import Metrics
@@ -56,11 +56,6 @@ class Mortal:
 @cache
 def pack(*names: str) -> str:
     return "\n".join(map(config.pack_text, names))
-
-
-@cache
-def made(text: str) -> tuple[Rule, ...]:
-    return tuple(rules.make(each.text()) for each in config.parse_rules(text))
 
 
 def each_alone() -> route.Route:

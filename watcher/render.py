@@ -314,10 +314,15 @@ def standing(alert: AlertView, at: Millis) -> str:
 
 
 def body(notification: Notification, limit: int = LISTED) -> str:
-    """A line for each alert, and what was left out, counted."""
+    """A line for each alert, and what was left out or held back, counted."""
     alerts = ranked(notification.alerts)
     lines = [f"{standing(alert, notification.at)}: {line(alert)}" for alert in alerts[:limit]]
-    return "\n".join([*lines, *([more] if (more := left_out(alerts[limit:])) else [])])
+    return "\n".join([*lines, *filter(None, (left_out(alerts[limit:]), held_back(notification)))])
+
+
+def held_back(notification: Notification) -> str:
+    """`3 held back by a silence`, or nothing where nothing was; it must be in every message that people read."""
+    return f"{notification.held_back} held back by a silence" if notification.held_back else ""
 
 
 def left_out(alerts: Sequence[AlertView]) -> str:

@@ -12,6 +12,11 @@ from typing import Self
 ROOT = Path(__file__).parents[2]
 
 
+def environ() -> dict[str, str]:
+    """Nothing of the tester's own; above all nothing that keeps Python from reusing what it has compiled."""
+    return {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
+
+
 @dataclass
 class Daemon:
     """`connect-watcher run` on one configuration file. `started` counts how often it was."""
@@ -37,7 +42,7 @@ class Daemon:
             cwd=ROOT,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=environ(),
         )
         self._reader = asyncio.create_task(self._read(self.process))
 

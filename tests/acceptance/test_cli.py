@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -15,7 +14,7 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.acceptance.process import ROOT, free_port
+from tests.acceptance.process import ROOT, environ, free_port
 from watcher import __version__
 
 PATIENCE = 30.0
@@ -73,9 +72,8 @@ def config(tmp_path: Path) -> Path:
 
 
 async def start(*arguments: str) -> Process:
-    environ = {"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "watcher", *arguments), cwd=ROOT, stdout=PIPE, stderr=PIPE, env=environ
+        *(sys.executable, "-m", "watcher", *arguments), cwd=ROOT, stdout=PIPE, stderr=PIPE, env=environ()
     )
 
 

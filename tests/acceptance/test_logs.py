@@ -22,6 +22,8 @@ BATCHES = 50
 BATCH = 60
 EVERY = 20
 """One record in so many is an error of its own."""
+LINES = 2_400
+"""What is polled: as many pages as are read without a pause once the process has died for the last time."""
 
 RULE = """
 disable_rules = ["NewError", "ErrorBurst"]
@@ -38,8 +40,8 @@ annotations = { summary = "{{ message }}" }
 def setting(simulator: Simulator, folder: Path, port: int, *, source: str = "otlp") -> Setting:
     made = Setting(simulator.url, folder, blind_after="30s", extra=RULE)
     made.project("shop")
-    key = f', key = "{KEY}"' if source == "otlp" else ""
-    made.projects[-1] += f'logs = {{ source = "{source}", max_requests_per_second = 50{key} }}\n'
+    more = f'key = "{KEY}"' if source == "otlp" else 'poll_interval = "5s"'
+    made.projects[-1] += f'logs = {{ source = "{source}", max_requests_per_second = 50, {more} }}\n'
     made.receivers.append(f'[otlp]\nlisten = "127.0.0.1:{port}"\n')
     return made
 
@@ -99,7 +101,7 @@ async def test_kill_9_while_logs_are_polled_loses_no_hit_and_doubles_none(tmp_pa
             await _read_to_the_end(simulator)
             assert await daemon.stop() == 0
     hits, records, errors = stored(tmp_path)
-    expected = {f"error number {number} of this run" for number in range(BATCHES * BATCH // EVERY)}
+    expected = {f"error number {number} of this run" for number in range(LINES // EVERY)}
     assert set(hits) <= expected  # those of one minute that a page brings together are one hit with their number
     assert hits.total() == len(expected)
     assert (records, errors) == (count, len(expected))
@@ -107,13 +109,12 @@ async def test_kill_9_while_logs_are_polled_loses_no_hit_and_doubles_none(tmp_pa
 
 def _records(now: int) -> Iterator[Record]:
     """What was written within the last minutes, so that it is news: a line every 20 ms."""
-    total = BATCHES * BATCH
-    for number in range(total):
+    for number in range(LINES):
         is_error = number % EVERY == 0
         text = f"error number {number // EVERY} of this run" if is_error else f"order {number} exported"
         severity = "ERROR" if is_error else "DEFAULT"
         yield Record(
-            timestamp=now - 20 * (total - number), type="APPLICATION_TEXT", details={"message": text}, severity=severity
+            timestamp=now - 20 * (LINES - number), type="APPLICATION_TEXT", details={"message": text}, severity=severity
         )
 
 

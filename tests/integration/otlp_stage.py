@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from google.protobuf import json_format
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # generated, without stubs
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord as WireRecord
@@ -51,6 +52,14 @@ def in_protobuf(wire: ExportLogsServiceRequest) -> bytes:
 def in_json(wire: ExportLogsServiceRequest) -> bytes:
     found: str = json_format.MessageToJson(wire, indent=None)
     return found.encode()
+
+
+ENCODINGS = {PROTOBUF: in_protobuf, IN_JSON: in_json}
+
+
+def refusal(answer: bytes, content_type: str) -> Status:
+    """What the body of an answer that refuses says, in either encoding."""
+    return Status.FromString(answer) if content_type == PROTOBUF else json_format.Parse(answer, Status())
 
 
 @dataclass

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes import START, FakeClock
-from tests.log_world import MINUTE, PROJECT, REGION, SERVICE, LogWorld, hits, made, shop
+from tests.log_rules import ABSENT, BURST, NEW, RATIO, made
+from tests.log_world import MINUTE, PROJECT, REGION, SERVICE, LogWorld, hits, shop
 from watcher import rules, scan
 from watcher.core.logrecord import LogRecord, Tally
 from watcher.core.notification import AlertView
@@ -17,34 +18,6 @@ from watcher.rules.matching import LogMatcher
 from watcher.store import inline, open_store
 
 SECOND, HOUR, DAY = 1_000, 60 * MINUTE, 24 * 60 * MINUTE
-BURST = """
-[[rules]]
-name = "Burst"
-on = "log"
-count = 3
-within = "10m"
-"""
-NEW = """
-[[rules]]
-name = "New"
-on = "log"
-new = true
-"""
-RATIO = """
-[[rules]]
-name = "Errors"
-on = "log"
-of = "errors"
-above = 0.5
-at_least = 10
-within = "5m"
-"""
-ABSENT = """
-[[rules]]
-name = "Silent"
-on = "log"
-absent = "1h"
-"""
 GOOD, BAD = Tally(records=100), Tally(records=100, errors=90)
 
 

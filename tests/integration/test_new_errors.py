@@ -13,7 +13,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.fakes import START, deployment, fake_env
-from tests.log_world import PROJECT, REGION, LogWorld, made
+from tests.log_rules import made
+from tests.log_world import PROJECT, REGION, LogWorld
 from watcher import rules, scan
 from watcher.connect import log_page, log_wire
 from watcher.core.snapshot import Application

@@ -369,7 +369,7 @@ def test_random_requests_never_break_a_rule() -> None:
     run_state_machine_as_test(
         Lifecycle,
         settings=settings(
-            max_examples=45,
+            max_examples=150 if SOAK else 15,
             stateful_step_count=40,
             derandomize=not SOAK,
             deadline=None,

@@ -27,6 +27,8 @@ from watcher.core.observation import Known, Round
 from watcher.core.route import Node, Route
 from watcher.core.rule import Rule
 from watcher.core.sight import SourceState
+from watcher.core.silence import Fields, Progress, Stage
+from watcher.core.silencing import Silences
 from watcher.core.snapshot import Deployment, Listing, ReportEntry
 from watcher.rules import RuleSpec
 
@@ -150,6 +152,7 @@ class Desk:
         self.outbox: dict[str, Flush] = {}
         self.decided: list[Flush] = []
         self.reasons: dict[int, tuple[EventReason, str]] = {}
+        self.silences: dict[str, tuple[Fields, Progress]] = {}
         self.seq = 0
         self.restart()
 
@@ -157,7 +160,9 @@ class Desk:
         """Throw away what is in memory; go on from the rows, under another configuration where one is given."""
         for name, value in changes.items():
             setattr(self, name, value)
-        self.ledger = Ledger(self.rules, Dispatch(self.root, self.receivers))
+        silences = Silences(fullmatch)
+        silences.load(each for each in self.silences.values() if each[1].stage in {Stage.WAITING, Stage.ACTIVE})
+        self.ledger = Ledger(self.rules, Dispatch(self.root, self.receivers, silences=silences))
         self.ledger.dispatch.load(self.groups[key] for key in sorted(self.groups))
         self.ledger.load(self.alerts[key] for key in sorted(self.alerts))
 
@@ -166,6 +171,8 @@ class Desk:
         for each in events:
             self.seq += 1
             self.ledger.apply(replace(each, seq=each.seq or self.seq))
+            if each.type is EventType.SILENCED:
+                self.silences[each.fields["silence"]] = (each.fields, Progress(stage=Stage.NEW))
         if now is not None:
             sources = [] if seen is None else [SourceState(project=PROJECT, last_ok=START + seen)]
             self.ledger.advance(sources, START + now)
@@ -180,8 +187,10 @@ class Desk:
             self.outbox.setdefault(each.notification.id, each)
         self.decided += fresh
         self.reasons |= self.ledger.reasons
+        for name, progress in dispatch.silences.changed.items():
+            self.silences[name] = (self.silences[name][0], progress)
         self.ledger.changed, self.ledger.reasons = set(), {}
-        dispatch.changed, dispatch.flushes = set(), []
+        dispatch.changed, dispatch.flushes, dispatch.silences.changed = set(), [], {}
         return [said(each) for each in fresh]
 
     @property
@@ -197,7 +206,14 @@ class Desk:
 
 def frozen(group: Group) -> Group:
     """A group as a store keeps it: nothing that happens to the living one changes it."""
-    return replace(group, members=dict(group.members), told=dict(group.told), labels=dict(group.labels))
+    return replace(
+        group,
+        members=dict(group.members),
+        told=dict(group.told),
+        labels=dict(group.labels),
+        held=dict(group.held),
+        held_back=dict(group.held_back),
+    )
 
 
 def _write(rows: dict[str, T], changed: Iterable[str], values: Mapping[str, T]) -> None:

@@ -15,10 +15,16 @@ ENVIRON = {
     "CTP_OTHER_CLIENT_SECRET": "canary-secret-2",
     "OTLP_KEY": "canary-otlp-key-0001",
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/canary-slack-1",
+    "SLACK_BOT_TOKEN": "xoxb-canary-1-2-3",
     "SLACK_ONCALL_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/canary-slack-2",
     "ONCALL_WEBHOOK_URL": "https://example.com/canary-webhook",
     "ONCALL_WEBHOOK_SECRET": "whsec_Y2FuYXJ5LWNhbmFyeS1jYW5hcnktY2FuYXJ5",
     "ONCALL_WEBHOOK_TOKEN": "canary-token-1",
+    "PAGERDUTY_ROUTING_KEY": "canary00canary00canary00canary00",
+    "ALERTMANAGER_PASSWORD": "canary-password-1",
+    "TEAMS_WORKFLOW_URL": "https://workflows.example.com/canary-teams",
+    "SMTP_PASSWORD": "canary-password-2",
+    "APPRISE_URL": "json://canary-apprise.example.com/canary",
 }
 SMALL = """
 [[projects]]

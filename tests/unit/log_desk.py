@@ -2,51 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TypeVar
 
 from tests.fakes import START, deployment
+from tests.log_rules import BURST, made
 from tests.unit.builders import PROJECT, REGION, Desk, route_of
-from watcher import config, rules
 from watcher.core.event import Event, EventType
 from watcher.core.history import Run, begun
 from watcher.core.logrecord import Hit, Tally
 from watcher.core.notification import Notification
 from watcher.core.novelty import Memory
 from watcher.core.picture import Activity, Picture, Span, Spot
-from watcher.core.rule import Evaluation, MeasureRule, Rule, VerdictRule
+from watcher.core.rule import Evaluation, MeasureRule, VerdictRule
 from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import Application
 
 T = TypeVar("T")
 SERVICE: Spot = ("id-shop", "service")
+EVENTS: Spot = ("id-shop", "events")
 LABELS = {"type": "production", "connector": "stripe", "deployment": "shop", "deployment_id": "id-shop"}
-BURST = """
-[[rules]]
-name = "Burst"
-on = "log"
-count = 3
-within = "10m"
-"""
-ANY = """
-[[rules]]
-name = "Any"
-on = "log"
-within = "10m"
-"""
-NEW = """
-[[rules]]
-name = "New"
-on = "log"
-new = true
-learn = "1h"
-"""
-
-
-@cache
-def made(text: str) -> tuple[Rule, ...]:
-    """The rules that a text asks for."""
-    return tuple(rules.make(each.text()) for each in config.parse_rules(text))
 
 
 def measuring(text: str) -> MeasureRule:

@@ -10,6 +10,8 @@ from tests.unit.builders import (
     MINUTE,
     SECOND,
     frozen,
+    fullmatch,
+    matchers,
     news,
     route_of,
     said,
@@ -18,6 +20,8 @@ from watcher.core.alert import Alert, AlertState
 from watcher.core.dispatch import Dispatch, Flush, SinkRef
 from watcher.core.group import Group
 from watcher.core.route import Route
+from watcher.core.silence import Fields, Progress, Silence, Stage, written
+from watcher.core.silencing import Silences
 
 WAIT, INTERVAL, REPEAT = 10 * SECOND, 5 * MINUTE, 4 * HOUR
 DAYS = 30 * DAY
@@ -62,6 +66,7 @@ class Office:
     rows: dict[str, Group] = field(default_factory=dict)
     outbox: dict[str, Flush] = field(default_factory=dict)
     decided: list[Flush] = field(default_factory=list)
+    silences: dict[str, tuple[Fields, Progress]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -69,7 +74,9 @@ class Office:
     def restart(self, **changes: object) -> None:
         for name, value in changes.items():
             setattr(self, name, value)
-        self.dispatch = Dispatch(self.root, self.receivers)
+        silences = Silences(fullmatch)
+        silences.load(each for each in self.silences.values() if each[1].stage in {Stage.WAITING, Stage.ACTIVE})
+        self.dispatch = Dispatch(self.root, self.receivers, silences=silences)
         self.dispatch.load(self.rows.values())
 
     def add(self, found: Alert, at: int) -> None:
@@ -77,6 +84,20 @@ class Office:
 
     def end(self, found: Alert, at: int) -> None:
         self.dispatch.update(ended(found, at), START + at)
+
+    def silence(self, at: int, *texts: str, ends: int, starts: int | None = None, name: str = "s1") -> None:
+        """Somebody makes a silence at `at`."""
+        made = Silence(
+            id=name,
+            matchers=matchers(*texts),
+            creator="ann",
+            comment="works",
+            starts_at=START + (at if starts is None else starts),
+            ends_at=START + ends,
+        )
+        fields = written(made)
+        self.silences[name] = (fields, Progress(stage=Stage.NEW))
+        self.dispatch.silence(fields, START + at)
 
     def until(self, now: int) -> list[str]:
         """What is told up to `now` after the start, each message on a line."""
@@ -87,10 +108,12 @@ class Office:
             self.rows.pop(key, None)
             if key in dispatch.groups:
                 self.rows[key] = frozen(dispatch.groups[key])
+        for name, progress in dispatch.silences.changed.items():
+            self.silences[name] = (self.silences[name][0], progress)
         for each in found:
             self.outbox.setdefault(each.notification.id, each)
         self.decided += found
-        dispatch.changed, dispatch.flushes = set(), []
+        dispatch.changed, dispatch.flushes, dispatch.silences.changed = set(), [], {}
         return [said(each) for each in found]
 
     @property

@@ -165,6 +165,40 @@ def test_routes_inherit_and_keep_their_order() -> None:
     assert [each.receiver for each in route.match(tree, {"severity": "critical", "type": "production"})] == ["team"]
 
 
+def test_a_fallback_hears_of_what_could_not_be_delivered_and_takes_it_from_nobody() -> None:
+    extra = """
+    [[receivers]]
+    name = "oncall"
+    [[receivers]]
+    name = "last"
+    [route]
+    receiver = "team"
+    fallback = "last"
+    [[route.routes]]
+    matchers = ['severity="critical"']
+    receiver = "oncall"
+    """
+    tree = to_route(loads(small(extra), {}).settings)
+    heard = {
+        (name, severity): [each.receiver for each in route.match(tree, {"alertname": name, "severity": severity})]
+        for name, severity in (
+            ("DeadLetter", "warning"),
+            ("SinkRefusing", "critical"),
+            ("DeploymentFailed", "critical"),
+        )
+    }
+    assert heard == {
+        ("DeadLetter", "warning"): ["last", "team"],
+        ("SinkRefusing", "critical"): ["last", "oncall"],
+        ("DeploymentFailed", "critical"): ["oncall"],
+    }
+    without = {
+        each.id for each in route.walk(to_route(loads(small(extra.replace('fallback = "last"', "")), {}).settings))
+    }
+    assert {each.id for each in route.walk(tree)} - without == {"fallback -> last", f"{tree.id}"}
+    assert len(list(route.walk(tree))) == len({each.id for each in route.walk(tree)})
+
+
 def test_the_way_out_is_read(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("x")
     extra = """

@@ -17,7 +17,10 @@ MISSING_RESOLVE = (
     """resolve = ['status="Deployed"'] (of a connector: "Published"), or resolve = [] for as soon as the matchers no longer match"""
 )
 DURATION = 'write a duration like "30s", "5m" or "1h30m"'
-KNOWN = "known are disable_rules, egress, http, log, otlp, projects, receivers, route, rule_packs, rules, store, web"
+KNOWN = "known are disable_rules, egress, heartbeat, http, log, otlp, projects, receivers, route, rule_packs, rules, store, web"
+
+ALERTMANAGER = 'alertmanager = [{ urls = ["https://alertmanager.example.com"], resolve_after = "8h" }]'
+LAPSES = "receivers[0].alertmanager[0].resolve_after: must be longer than"
 
 BAD: tuple[tuple[str, str], ...] = (
     (small(top="typo = 1"), f"typo: unknown key; {KNOWN}"),
@@ -30,8 +33,41 @@ BAD: tuple[tuple[str, str], ...] = (
     (small(receiver="slakc = []"), 'receivers[0].slakc: unknown key; did you mean "slack"?'),
     (small().replace("[{}]", "{}"), "receivers[0].console: must be a list, like [ … ]"),
     (small(receiver="slack = {}"), "receivers[0].slack: must be a list, like [ … ]"),
-    (small(receiver="slack = [{}]"), "receivers[0].slack[0].url: is required, here or in url_file"),
+    (small(receiver="webhook = [{}]"), "receivers[0].webhook[0].url: is required, here or in url_file"),
     (small(receiver="slack = [1]"), "receivers[0].slack[0]: must be a table, like { … }"),
+    (
+        small(receiver="pagerduty = [{}]"),
+        "receivers[0].pagerduty[0].routing_key: is required, here or in routing_key_file",
+    ),
+    (
+        small(receiver='pagerduty = [{ routing_key = "canary" }]'),
+        (
+            "receivers[0].pagerduty[0].routing_key: is not an integration key of Events API v2: "
+            "it has 32 letters and digits"
+        ),
+    ),
+    (small(receiver="alertmanager = [{}]"), "receivers[0].alertmanager[0].urls: is required"),
+    (
+        small(receiver=ALERTMANAGER.replace(".com", ".com/?x=1")),
+        "receivers[0].alertmanager[0].urls[0]: must have no query and no fragment",
+    ),
+    (
+        small(receiver=ALERTMANAGER.replace("8h", "never")),
+        'receivers[0].alertmanager[0].resolve_after: write a duration like "8h"',
+    ),
+    (small(receiver=ALERTMANAGER.replace("8h", "4h")), f"{LAPSES} 4h, which is how often route repeats"),
+    (
+        small('[route]\nreceiver = "team"\nrepeat_interval = "9h"', receiver=ALERTMANAGER),
+        f"{LAPSES} 9h, which is how often route repeats",
+    ),
+    (
+        small('[route]\nreceiver = "team"\n[[route.routes]]\nrepeat_interval = "2d"', receiver=ALERTMANAGER),
+        f"{LAPSES} 2d, which is how often route.routes[0] repeats",
+    ),
+    (
+        small('[route]\nreceiver = "team"\ngroup_interval = "10h"', receiver=ALERTMANAGER),
+        f"{LAPSES} 10h, which is how often route repeats",
+    ),
     (small(project='poll_interval = "500ms"'), "projects[0].poll_interval: must be at least 1s"),
     (small(project="poll_interval = 30"), f"projects[0].poll_interval: {DURATION}"),
     (
@@ -94,6 +130,14 @@ BAD: tuple[tuple[str, str], ...] = (
     ),
     (small('[[receivers]]\nname = "other"'), "route: is required where there is more than one receiver"),
     (small('[route]\nreceiver = "taem"'), 'route.receiver: no receiver has this name; did you mean "team"?'),
+    (
+        small('[route]\nreceiver = "team"\nfallback = "taem"'),
+        'route.fallback: no receiver has this name; did you mean "team"?',
+    ),
+    (
+        small('[route]\nreceiver = "team"\n[[route.routes]]\nfallback = "team"'),
+        "route.routes[0].fallback: has a meaning at the top only",
+    ),
     (small("[route]"), "route.receiver: is required: it gets whatever no other route takes"),
     (
         small("""[route]\nreceiver = "team"\nmatchers = ['a=b']"""),
@@ -205,6 +249,19 @@ BAD: tuple[tuple[str, str], ...] = (
     (
         small('[egress]\nallow = ["10.0.0.1/8"]'),
         'egress.allow[0]: write a network like "10.0.0.0/8", "127.0.0.1/32" or "fd00::/8", without host bits',
+    ),
+    (
+        small('[web]\ntoken = "too-short"'),
+        "web.token: must be at least 16 visible ASCII characters, no blank at either end and no apostrophe",
+    ),
+    (
+        small('[heartbeat]\nurl = "canary.example/ping"'),
+        "heartbeat.url: is not a URL that begins with https:// or http://",
+    ),
+    (small('[heartbeat]\ninterval = "1s"'), "heartbeat.interval: must be at least 10s"),
+    (
+        small('[heartbeat]\nurl = "https://hc.example/canary"\nurl_file = "x"'),
+        "heartbeat.url_file: give either url or url_file",
     ),
     (
         small('[web]\nlisten = "8080"'),
@@ -354,6 +411,17 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
         "route.routes[1]: is never reached: the route before it takes everything",
     ),
     (
+        small('[heartbeat]\nurl = "https://10.1.2.3/canary"'),
+        "heartbeat.url: 10.1.2.3 is a private address; it will not be pinged unless [egress] allow names it",
+    ),
+    (
+        small(receiver='alertmanager = [{ urls = ["https://am.example.com", "http://10.1.2.3:9093"] }]'),
+        (
+            "receivers[0].alertmanager[0].urls[1]: 10.1.2.3 is a private address; nothing will be delivered "
+            "unless [egress] allow names it"
+        ),
+    ),
+    (
         small('[route]\nreceiver = "team"\nrepeat_interval = "1m"'),
         "route.repeat_interval: is shorter than group_interval, which is what reminders then wait for",
     ),
@@ -363,6 +431,12 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
 @pytest.mark.parametrize(("text", "line"), DOUBTFUL)
 def test_what_is_allowed_but_looks_like_a_mistake_is_a_warning(text: str, line: str) -> None:
     assert loads(text, {}).warnings == (line,)
+
+
+def test_an_alertmanager_that_is_pushed_to_often_enough_is_no_mistake() -> None:
+    other = 'receiver = "other"\nrepeat_interval = "7d"'
+    routes = f'[route]\nreceiver = "team"\nrepeat_interval = "7h59m"\n[[route.routes]]\n{other}'
+    assert loads(small(SECOND + routes, receiver=ALERTMANAGER), {}).warnings == ()
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8989", "http://localhost:1", "http://[::1]:1", "https://x"])

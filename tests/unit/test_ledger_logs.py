@@ -8,24 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import START, deployment
+from tests.log_rules import ANY, BURST, NEW, RATIO, made
 from tests.unit.builders import DAY, HOUR, MINUTE, PROJECT, event, quick, route_of
-from tests.unit.log_desk import ANY, BURST, NEW, SERVICE, LogDesk, desk, hit, known, made, picture, read, running
+from tests.unit.log_desk import EVENTS, SERVICE, LogDesk, desk, hit, known, picture, read, running
 from watcher.core.event import EventReason
 from watcher.core.logmemory import CAPACITY, LogMemory
 from watcher.core.logrecord import Tally
 from watcher.core.rule import CountRule
 
 WITHIN, COUNT = 10 * MINUTE, 3
-EVENTS = ("id-shop", "events")
-RATIO = """
-[[rules]]
-name = "Burst"
-on = "log"
-of = "errors"
-above = 0.5
-at_least = 10
-within = "5m"
-"""
 
 
 def counted(desk_: LogDesk, *at: int, observed: int | None = None) -> list[str]:
@@ -373,7 +364,7 @@ def test_a_rule_that_is_gone_ends_its_alerts_without_a_word_and_its_late_hits_me
     assert found.alerts == {}
 
 
-@pytest.mark.parametrize("other", [RATIO, NEW.replace('"New"', '"Burst"')])
+@pytest.mark.parametrize("other", [RATIO.replace('"Errors"', '"Burst"'), NEW.replace('"New"', '"Burst"')])
 def test_a_rule_that_becomes_another_kind_of_rule_leaves_nothing_that_fires_for_ever(other: str) -> None:
     found = desk()
     counted(found, 0, 1, 2)
@@ -383,7 +374,7 @@ def test_a_rule_that_becomes_another_kind_of_rule_leaves_nothing_that_fires_for_
 
 
 def test_an_alert_of_another_kind_of_rule_does_not_wait_for_hits_that_never_come() -> None:
-    found = desk(RATIO)
+    found = desk(RATIO.replace('"Errors"', '"Burst"'))
     span = (HOUR - 5 * MINUTE, HOUR)
     known(found, running())
     found.measure(picture(HOUR, running(), wrote={span: Tally(records=10, errors=9)}))

@@ -3,28 +3,11 @@
 from dataclasses import replace
 
 from tests.fakes import START, deployment
+from tests.log_rules import ABSENT, BURST, NEW, RATIO, made
 from tests.unit.builders import DAY, HOUR, MINUTE, PROJECT, SECOND, Desk, event, failed
-from tests.unit.log_desk import BURST, NEW, SERVICE, LogDesk, desk, hit, known, made, picture, read, running
+from tests.unit.log_desk import EVENTS, SERVICE, LogDesk, desk, hit, known, picture, read, running
 from watcher.core.logrecord import Tally
 from watcher.core.picture import Activity
-
-EVENTS = ("id-shop", "events")
-RATIO = """
-[[rules]]
-name = "Burst"
-on = "log"
-of = "errors"
-above = 0.5
-at_least = 10
-within = "5m"
-"""
-ABSENT = """
-[[rules]]
-name = "Silent"
-on = "log"
-absent = "1h"
-"""
-
 
 # ── new errors ───────────────────────────────────────────────────────────────
 
@@ -174,7 +157,7 @@ def test_a_share_begins_goes_on_and_ends_and_is_told_twice() -> None:
         found.measure(picture(at, running(), wrote={(at - 5 * MINUTE, at): tally}))
         found.restart()
 
-    assert found.told_at == [(HOUR + MINUTE, "+Burst"), (HOUR + 4 * MINUTE, "-Burst")]
+    assert found.told_at == [(HOUR + MINUTE, "+Errors"), (HOUR + 4 * MINUTE, "-Errors")]
 
 
 def test_what_is_measured_in_one_project_says_nothing_about_another() -> None:
@@ -186,7 +169,7 @@ def test_what_is_measured_in_one_project_says_nothing_about_another() -> None:
     found.ledger.advance([], START + HOUR + MINUTE)
     found.commit()
 
-    assert found.told == ["+Burst"]
+    assert found.told == ["+Errors"]
 
 
 def test_a_redeploy_is_no_sign_of_life() -> None:

@@ -93,6 +93,12 @@ def test_a_body_lists_news_first_and_counts_the_rest() -> None:
     ]
 
 
+def test_what_silences_held_back_is_counted_under_the_alerts() -> None:
+    told = notification(held_back=3)
+    assert render.body(told).splitlines()[1:] == ["3 held back by a silence"]
+    assert render.held_back(notification()) == ""
+
+
 @given(notifications(), st.integers(0, 50))
 def test_a_body_counts_every_alert_once(told: Notification, limit: int) -> None:
     lines = render.body(told, limit).splitlines()

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tests.fakes import START
+from tests.log_rules import made
 from tests.unit.builders import DAY, HOUR, MINUTE, PROJECT, SECOND, route_of
-from tests.unit.log_desk import SERVICE, LogDesk, judging, made, picture, running
+from tests.unit.log_desk import SERVICE, LogDesk, judging, picture, running
 from watcher.core.history import Run
 from watcher.core.logrecord import Tally
 from watcher.core.novelty import Memory

@@ -4,7 +4,20 @@ Contract: `daemon` opens and wires everything and closes what it opened, `runnin
 signal. Nothing below knows any of this.
 """
 
+from watcher.app.assembling import compile_rules
 from watcher.app.clock import SystemClock, system_env
-from watcher.app.daemon import Daemon, compile_rules, daemon, run, running, settle_memory
+from watcher.app.daemon import daemon, run, running, settle_memory
+from watcher.app.parts import Daemon
+from watcher.app.receivers import try_receiver
 
-__all__ = ["Daemon", "SystemClock", "compile_rules", "daemon", "run", "running", "settle_memory", "system_env"]
+__all__ = [
+    "Daemon",
+    "SystemClock",
+    "compile_rules",
+    "daemon",
+    "run",
+    "running",
+    "settle_memory",
+    "system_env",
+    "try_receiver",
+]

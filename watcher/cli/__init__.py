@@ -19,6 +19,11 @@ VERBS = {
     "simulate": "watcher.cli.simulate:simulate",
     "check-config": "watcher.cli.config_verbs:check_config",
     "backtest": "watcher.cli.backtest:backtest",
+    "alerts": "watcher.cli.alerts:alerts",
+    "deployments": "watcher.cli.alerts:deployments",
+    "silence": "watcher.cli.silence:silence",
+    "deadletter": "watcher.cli.deadletter:deadletter",
+    "send-test": "watcher.cli.send_test:send_test",
     "schema": "watcher.cli.config_verbs:schema",
     "db": "watcher.cli.db:db",
 }

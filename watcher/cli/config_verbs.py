@@ -43,7 +43,14 @@ def schema() -> None:
 def try_sinks(settings: Settings) -> None:
     """Make every sink and throw it away. Raises ConfigError where a secret is not what its destination takes."""
     http = Http(ca_file=settings.http.ca_file, proxy_url=settings.http.proxy_url, allow=settings.egress.allow)
-    wiring = Wiring(http=http, env=app.system_env(), read=read_secret, stream=sys.stdout)
+    wiring = Wiring(
+        http=http,
+        env=app.system_env(),
+        read=read_secret,
+        stream=sys.stdout,
+        allow=settings.egress.allow,
+        ca_file=settings.http.ca_file,
+    )
     problems = [
         problem
         for at, receiver in enumerate(settings.receivers)

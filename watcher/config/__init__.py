@@ -9,8 +9,8 @@ work) is not asked here.
 from watcher.config.load import OWN, Loaded, json_schema, load, loads, pack_text, parse_rules
 from watcher.config.routing import to_route
 from watcher.config.secret import read_secret
+from watcher.config.serving import HeartbeatSettings, OtlpSettings, SlackAppSettings
 from watcher.config.settings import (
-    OtlpSettings,
     ProjectSettings,
     ReceiverSettings,
     RouteSettings,
@@ -20,6 +20,7 @@ from watcher.config.settings import (
 
 __all__ = [
     "OWN",
+    "HeartbeatSettings",
     "Loaded",
     "OtlpSettings",
     "ProjectSettings",
@@ -27,6 +28,7 @@ __all__ = [
     "RouteSettings",
     "RuleSettings",
     "Settings",
+    "SlackAppSettings",
     "json_schema",
     "load",
     "loads",

@@ -10,14 +10,15 @@ from ipaddress import ip_network
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from watcher.config import buttons, log_rules
 from watcher.config import labels as label_names
-from watcher.config import log_rules
-from watcher.config.problem import Path, suggestion
+from watcher.config.problem import Path, suggestion, written
 from watcher.core import duration
 from watcher.core.alert import IDENTITY
 from watcher.core.duration import Millis
 from watcher.core.egress import literal, refusal
 from watcher.core.route import ALL_LABELS, GROUP_INTERVAL, REPEAT_INTERVAL
+from watcher.sinks.alertmanager import RESOLVE_AFTER
 
 Said: TypeAlias = Iterator[tuple[Path, str]]
 Tree: TypeAlias = Mapping[str, Any]
@@ -52,6 +53,8 @@ def problems(tree: Tree, pack_rules: Iterable[str]) -> Said:
         if name not in names:
             yield ("disable_rules", at), "no rule has this name" + suggestion(name, names)
     yield from _route_problems(tree)
+    yield from _lapsing(tree)
+    yield from buttons.problems(tree)
 
 
 def rule_problems(tree: Tree) -> Said:
@@ -91,6 +94,10 @@ def _state_problems(path: Path, rule: Tree) -> Said:
 def warnings(tree: Tree) -> Said:
     """What is allowed and looks like a mistake."""
     yield from _receiver_warnings(tree)
+    yield from buttons.warnings(tree)
+    beat = tree.get("heartbeat")
+    if isinstance(beat, dict) and (reason := _out_of_reach(beat.get("url"), tree)):
+        yield ("heartbeat", "url"), f"{reason}; it will not be pinged unless [egress] allow names it"
     for at, rule in listed(tree, "rules"):
         yield from label_names.warnings(("rules", at), rule)
         labels = rule.get("labels")
@@ -109,7 +116,7 @@ def warnings(tree: Tree) -> Said:
 
 
 def _receiver_warnings(tree: Tree) -> Said:
-    used = {str(route.get("receiver")) for _, route in _routes(tree)}
+    used = {str(route.get(key)) for _, route in _routes(tree) for key in ("receiver", "fallback")}
     for at, receiver in listed(tree, "receivers"):
         if "route" in tree and receiver.get("name") not in used:
             yield ("receivers", at), "no route leads to this receiver"
@@ -117,9 +124,19 @@ def _receiver_warnings(tree: Tree) -> Said:
             yield ("receivers", at), "has no sinks: what is routed to it is told to nobody"
         for kind in (key for key in receiver if key != "name"):
             for position, sink in listed(receiver, kind):
-                if reason := _out_of_reach(sink.get("url"), tree):
-                    path = ("receivers", at, kind, position, "url")
-                    yield path, f"{reason}; nothing will be delivered unless [egress] allow names it"
+                for name, url in _addresses(sink):
+                    if reason := _out_of_reach(url, tree):
+                        path = ("receivers", at, kind, position, *name)
+                        yield path, f"{reason}; nothing will be delivered unless [egress] allow names it"
+
+
+def _addresses(sink: Tree) -> Iterator[tuple[Path, object]]:
+    """Every URL that a sink is told, and its mail server, with its path within the sink."""
+    yield from (((name,), sink[name]) for name in ("url", "api_url") if name in sink)
+    if host := sink.get("host"):
+        yield ("host",), f"https://[{host}]" if ":" in str(host) else f"https://{host}"
+    urls = sink.get("urls")
+    yield from ((("urls", at), url) for at, url in enumerate(urls if isinstance(urls, list) else ()))
 
 
 def _out_of_reach(url: object, tree: Tree) -> str | None:
@@ -182,12 +199,19 @@ def _route_problems(tree: Tree) -> Said:
     if isinstance(root, dict):
         yield from _root_problems(root)
     for path, route in _routes(tree):
-        receiver = route.get("receiver")
-        if isinstance(receiver, str) and receiver not in names:
-            yield (*path, "receiver"), "no receiver has this name" + suggestion(receiver, names)
+        yield from _name_problems(path, route, names)
         if len(path) > 2 * MAX_DEPTH:
             yield path, f"routes may be nested {MAX_DEPTH} deep"
         yield from _group_by_problems(path, _strings(route.get("group_by")))
+
+
+def _name_problems(path: Path, route: Tree, names: list[str]) -> Said:
+    for key in ("receiver", "fallback"):
+        receiver = route.get(key)
+        if isinstance(receiver, str) and receiver not in names:
+            yield (*path, key), "no receiver has this name" + suggestion(receiver, names)
+    if "fallback" in route and len(path) > 1:
+        yield (*path, "fallback"), "has a meaning at the top only"
 
 
 def _root_problems(root: Tree) -> Said:
@@ -223,6 +247,33 @@ def _length(value: object, instead: Millis) -> Millis:
         return duration.parse(value) if isinstance(value, str) else instead
     except ValueError:
         return instead
+
+
+def _lapsing(tree: Tree) -> Said:
+    """What fires must be pushed to an Alertmanager again before it counts as resolved there."""
+    slowest: dict[str, tuple[Millis, Path]] = {}
+    for path, name, pause in _paces(tree):
+        if pause > slowest.get(name, (-1, ()))[0]:
+            slowest[name] = pause, path
+    for at, receiver in listed(tree, "receivers"):
+        pause, path = slowest.get(str(receiver.get("name")), (-1, ()))
+        for position, sink in listed(receiver, "alertmanager"):
+            if _length(sink.get("resolve_after"), RESOLVE_AFTER) <= pause:
+                text = f"must be longer than {duration.text(pause)}, which is how often {written(path)} repeats"
+                yield ("receivers", at, "alertmanager", position, "resolve_after"), text
+
+
+def _paces(tree: Tree) -> Iterator[tuple[Path, str, Millis]]:
+    """Every route with the receiver and the time between reminders that it has or inherits."""
+    names = [str(receiver.get("name")) for _, receiver in listed(tree, "receivers")]
+    found: dict[Path, tuple[str, Millis, Millis]] = {(): ("".join(names[:1]), GROUP_INTERVAL, REPEAT_INTERVAL)}
+    for path, route in [*_routes(tree), *([] if "route" in tree else [(("route",), {})])]:
+        receiver, interval, repeat = found[path[:-2]]
+        receiver = str(route.get("receiver", receiver))
+        interval = _length(route.get("group_interval"), interval)
+        repeat = _length(route.get("repeat_interval"), repeat)
+        found[path] = receiver, interval, repeat
+        yield path, receiver, max(interval, repeat)
 
 
 def _is_bare(url: str) -> bool:

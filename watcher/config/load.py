@@ -14,7 +14,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from watcher.config import coherence, problem
 from watcher.config.environ import Expansion
 from watcher.config.problem import Path
-from watcher.config.settings import RouteSettings, RuleSettings, Settings, Table
+from watcher.config.settings import RouteSettings, RuleSettings, Settings
+from watcher.config.table import Table
 from watcher.config.twins import Twins, tables
 from watcher.errors import ConfigError
 from watcher.redact import Redactor, strip

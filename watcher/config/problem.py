@@ -39,6 +39,8 @@ _FORMS = {
     "scope": "must be scopes with one space between them",
     "name": "must be a name of 1 to 200 printable characters",
     "receiver": "must be a name of 1 to 200 printable characters",
+    "allowed_users": "must be a user's id, like U0123ABCD, or *",
+    "allowed_groups": "must be a user group's id, like S0123ABCD",
     "url": "must be sqlite:///relative.db or sqlite:////absolute/path.db",
     "labels": "is not a label name: letters, digits and _ only, no digit first",
     "annotations": "is not a name: letters, digits and _ only, no digit first",

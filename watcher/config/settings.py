@@ -7,16 +7,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, create_model
+from pydantic import Field, SecretStr, create_model
 
 from watcher.config.fields import (
-    Address,
     BaseUrl,
     Cidr,
     Duration,
     FieldName,
     LabelName,
-    Listen,
     Matchers,
     Name,
     Pattern,
@@ -27,25 +25,18 @@ from watcher.config.fields import (
     Template,
     at_least,
     at_most,
-    presentable,
 )
 from watcher.config.secret import value_of
+from watcher.config.serving import HeartbeatSettings, OtlpSettings, SlackAppSettings, WebSettings
+from watcher.config.table import Table, presented
 from watcher.connect import ProjectAccess
 from watcher.core.duration import Millis
 from watcher.core.event import EventType
-from watcher.errors import ConfigError
 from watcher.rules.compile import LogText, RuleText
 from watcher.sinks import SINKS, SinkConfig
 
 _FASTEST: Millis = 5_000
 _BLIND_SLACK: Millis = 60_000
-
-
-class Table(BaseModel):
-    """One table of the file. `secrets` names its secrets and whether each must be given; all have a `_file` twin."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
-    secrets: ClassVar[Mapping[str, bool]] = {}
 
 
 class LogsSettings(Table):
@@ -68,14 +59,7 @@ class LogsSettings(Table):
 
     def taken_keys(self) -> tuple[str, ...]:
         """The keys that are taken, read now. Raises ConfigError."""
-        return tuple(key for name in ("key", "next_key") if (key := self._taken(name)))
-
-    def _taken(self, name: str) -> str:
-        found = value_of(self, name)
-        try:
-            return presentable(SecretStr(found)).get_secret_value() if found else ""
-        except ValueError as error:
-            raise ConfigError([f"logs.{name}_file: what it holds {error}"]) from None
+        return tuple(key for name in ("key", "next_key") if (key := presented(self, name, "logs")))
 
 
 class ConnectorsSettings(Table):
@@ -152,8 +136,8 @@ class RuleSettings(Table):
     events: tuple[EventType, ...] = ()
     added: bool = False
     """On reports: tell each new entry once."""
-    labels: dict[LabelName, str] = {}
-    annotations: dict[LabelName, Template] = {}
+    labels: dict[LabelName, str] = Field(default_factory=dict)
+    annotations: dict[LabelName, Template] = Field(default_factory=dict)
     pattern: tuple[SearchPattern, ...] = ()
     """On logs: what is searched for in the message, any of them."""
     exclude: tuple[SearchPattern, ...] = ()
@@ -249,6 +233,8 @@ class RouteSettings(Table):
     group_wait: Duration | None = None
     group_interval: Duration | None = None
     repeat_interval: Pause | None = None
+    fallback: Name | None = None
+    """At the top only: the receiver that also hears, at most hourly, of dead letters and of sinks that refuse."""
     routes: tuple["RouteSettings", ...] = ()
 
 
@@ -297,14 +283,6 @@ class HttpSettings(Table):
         return value_of(self, "proxy") or None
 
 
-class WebSettings(Table):
-    """Our own HTTP server."""
-
-    listen: Listen = Field(default=Address("127.0.0.1", 8080), json_schema_extra={"default": "127.0.0.1:8080"})
-    external_url: BaseUrl | None = None
-    """How people reach it, for links in messages."""
-
-
 class StoreSettings(Table):
     """The database."""
 
@@ -314,14 +292,6 @@ class StoreSettings(Table):
         default=30 * 86_400_000, json_schema_extra={"default": "30d"}
     )
     """How long judged events and settled deliveries are kept."""
-
-
-class OtlpSettings(Table):
-    """The listener for pushed logs. It listens where a project has `logs = { source = "otlp" }`."""
-
-    listen: Listen = Field(default=Address("127.0.0.1", 4318), json_schema_extra={"default": "127.0.0.1:4318"})
-    header: str = Field(default="x-connect-watcher-key", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
-    """The header in which senders present their key."""
 
 
 class LogSettings(Table):
@@ -346,5 +316,7 @@ class Settings(Table):
     http: HttpSettings = Field(default_factory=HttpSettings)
     web: WebSettings = Field(default_factory=WebSettings)
     otlp: OtlpSettings = Field(default_factory=OtlpSettings)
+    slack: SlackAppSettings = Field(default_factory=SlackAppSettings)
     store: StoreSettings = Field(default_factory=StoreSettings)
+    heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
     log: LogSettings = Field(default_factory=LogSettings)

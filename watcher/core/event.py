@@ -39,6 +39,9 @@ class EventType(StrEnum):
     DEAD_LETTER = "dead_letter"
     REFUSING = "refusing"
     ACCEPTING = "accepting"
+    SILENCED = "silenced"
+    UNSILENCED = "unsilenced"
+    ACKNOWLEDGED = "acknowledged"
 
 
 class EventReason(StrEnum):
@@ -54,6 +57,7 @@ class EventReason(StrEnum):
     CONDITION_ENDED = "condition_ended"
     STILL_FIRING = "still_firing"
     PENDING = "pending"
+    SILENCED = "silenced"
     RESOLVED = "resolved"
     TOLD_ONCE = "told_once"
     NEW_ATTEMPT = "new_attempt"

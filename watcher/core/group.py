@@ -1,6 +1,6 @@
 """Groups: which alerts are told together to one receiver, and the decision whether to tell them now."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from watcher.core.alert import Alert, AlertState
@@ -12,10 +12,14 @@ SEVERITIES = ("info", "warning", "critical")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What the receiver last heard of one alert: which episode of it, and whether that was its end."""
+    """What the receiver last heard of one alert: which episode of it, and whether that was its end.
+
+    `acknowledged_by` is who has taken that episode on since: of the next one nobody has heard.
+    """
 
     episode: int
     resolved: bool = False
+    acknowledged_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,8 @@ class Group:
 
     `members` are its alerts by key, `told` what was said of them. `flush` counts messages since `created_at`; both
     together name a message for ever. `severity` ranks the worst of the last message. `due` is when to decide next (`None`: nothing to decide).
+    `held` names the last episode of a member that a silence held back and that was counted, `held_back` has how many
+    were, by silence, and are in no message yet. `rested_at` is when a reminder was last left out.
     """
 
     key: str
@@ -37,6 +43,9 @@ class Group:
     flushed_at: Millis | None = None
     due: Millis | None = None
     severity: int = 0
+    held: Mapping[str, int] = field(default_factory=dict)
+    held_back: Mapping[str, int] = field(default_factory=dict)
+    rested_at: Millis | None = None
 
 
 def rank(labels: Mapping[str, str]) -> int:
@@ -47,11 +56,12 @@ def rank(labels: Mapping[str, str]) -> int:
 
 def rewound(group: Group, now: Millis) -> Group:
     """The group without times to come: those were written before the clock was set back, and nothing may wait for them."""
-    last = max(group.created_at, group.flushed_at or 0)
+    last = max(group.created_at, group.flushed_at or 0, group.rested_at or 0)
     if last <= now:
         return group
     flushed_at = None if group.flushed_at is None else min(group.flushed_at, now)
-    return replace(group, flushed_at=flushed_at, due=now)
+    rested_at = None if group.rested_at is None else min(group.rested_at, now)
+    return replace(group, flushed_at=flushed_at, rested_at=rested_at, due=now)
 
 
 def is_fresh(alert: Alert, told: Told | None) -> bool:
@@ -61,12 +71,46 @@ def is_fresh(alert: Alert, told: Told | None) -> bool:
     return alert.episode > told.episode or (alert.state is AlertState.RESOLVED and not told.resolved)
 
 
-def decide(group: Group, now: Millis, repeat_interval: Millis) -> NotifyReason:
-    """Say why the group is to be told now, or that there is nothing new to tell.
+def is_unheard(alert: Alert, told: Told | None) -> bool:
+    """Is there a failure about this alert that the receiver has not heard of: its start, or another attempt?"""
+    return told is None or alert.episode > told.episode
+
+
+def is_news(alert: Alert, told: Told | None, *, silenced: bool) -> bool:
+    """Is there something to tell about this alert now?
+
+    While it is silenced nothing but its end, and that only to who was told that it began.
+    """
+    return is_fresh(alert, told) and (not silenced or (alert.state is AlertState.RESOLVED and told is not None))
+
+
+def is_shown(told: Told | None, *, silenced: bool) -> bool:
+    """May a message show the alert? One that is silenced only where the receiver knows of it."""
+    return told is not None or not silenced
+
+
+def taken_on(alert: Alert, told: Told | None) -> str:
+    """Who has acknowledged the alert as it is now; empty where nobody has."""
+    return told.acknowledged_by if told is not None and told.episode == alert.episode else ""
+
+
+def standing(group: Group) -> list[str]:
+    """The alerts that fire and of which the receiver has heard all there is: those that can be acknowledged."""
+    return [
+        key
+        for key, alert in group.members.items()
+        if alert.state is AlertState.FIRING and not alert.fact and not is_fresh(alert, group.told.get(key))
+    ]
+
+
+def decide(group: Group, now: Millis, repeat_interval: Millis, silenced: Container[str] = frozenset()) -> NotifyReason:
+    """Say why the group is to be told now, or that there is nothing new to tell. `silenced` names members held back.
 
     The order is what a person would say first: a new failure before a recovery, a recovery before a reminder.
     """
-    fresh = [alert for key, alert in group.members.items() if is_fresh(alert, group.told.get(key))]
+    fresh = [
+        alert for key, alert in group.members.items() if is_news(alert, group.told.get(key), silenced=key in silenced)
+    ]
     firing = [alert for alert in group.members.values() if alert.state is AlertState.FIRING]
     if fresh and not group.told:
         return NotifyReason.FIRST
@@ -75,8 +119,15 @@ def decide(group: Group, now: Millis, repeat_interval: Millis) -> NotifyReason:
     if any(alert.state is AlertState.FIRING for alert in fresh):
         return NotifyReason.NEW_ATTEMPT
     if fresh:
-        return NotifyReason.NEW_RESOLVED if firing else NotifyReason.ALL_RESOLVED
-    standing = any(not alert.fact for alert in firing)
-    if standing and group.flushed_at is not None and now - group.flushed_at >= repeat_interval:
+        shown = any(is_shown(group.told.get(each.key), silenced=each.key in silenced) for each in firing)
+        return NotifyReason.NEW_RESOLVED if shown else NotifyReason.ALL_RESOLVED
+    last = reminded_at(group)
+    nagging = any(not a.fact and a.key not in silenced and not taken_on(a, group.told.get(a.key)) for a in firing)
+    if nagging and last is not None and now - last >= repeat_interval:
         return NotifyReason.REPEAT
     return NotifyReason.NOTHING_NEW
+
+
+def reminded_at(group: Group) -> Millis | None:
+    """From when the next reminder is reckoned; `None` where nothing has been told of which to remind."""
+    return None if group.flushed_at is None else max(group.flushed_at, group.rested_at or 0)

@@ -86,6 +86,7 @@ class Ledger:
         if event.hit is not None:
             self.reasons[event.seq] = (self._hit(event), event.hit.rule)
             return
+        self._operate(event)
         event = self.logs.follow(event)
         found: list[tuple[EventReason, str]] = []
         for rule in self._concerned(event):
@@ -148,6 +149,18 @@ class Ledger:
         """Alerts by state."""
         return Counter(alert.state.value for alert in self.alerts.values())
 
+    def _operate(self, event: Event) -> None:
+        """Let what a person did take effect, or a deployment end the silences that last until it."""
+        match event.type:
+            case EventType.SILENCED:
+                self.dispatch.silence(event.fields, event.at)
+            case EventType.UNSILENCED:
+                self.dispatch.unsilence(event.fields["silence"], event.at)
+            case EventType.ACKNOWLEDGED:
+                self.dispatch.acknowledge(event.fields["group"], event.fields["by"])
+            case _:
+                self.dispatch.deployed(event)
+
     def _concerned(self, event: Event) -> Iterator[Rule]:
         return (rule for rule in self.rules if rule.concerns(event))
 
@@ -186,7 +199,7 @@ class Ledger:
             )
             self.dispatch.add(self._annotated(alert), event.at)
             self.tally["fired"] += 1
-            told = EventReason.TOLD_ONCE
+            told = self._unless_silenced(alert, EventReason.TOLD_ONCE)
         return told
 
     def _hit(self, event: Event) -> EventReason:
@@ -214,8 +227,8 @@ class Ledger:
         verdict = self.logs.meet(rule, event, hit)
         if verdict is not Verdict.NEW:
             return EventReason.BASELINE if verdict is Verdict.LEARNED else EventReason.KNOWN
-        self._tell(rule, event, (rule.novelty(event, self.logs.run(event.project, hit.deployment_id)),))
-        return EventReason.TOLD_ONCE
+        news = rule.novelty(event, self.logs.run(event.project, hit.deployment_id))
+        return self._tell(rule, event, (news,)) or EventReason.TOLD_ONCE
 
     def _follow(self, rule: Rule, event: Event) -> EventReason | None:
         return self._settle(rule, event, rule.evaluate(event))
@@ -238,7 +251,7 @@ class Ledger:
             self._put(replace(alert, due=event.at + rule.wait, silent=known))
             return EventReason.PENDING
         self._fire(replace(alert, silent=event.baseline), event.at)
-        return EventReason.BASELINE if event.baseline else EventReason.STARTED
+        return EventReason.BASELINE if event.baseline else self._unless_silenced(alert, EventReason.STARTED)
 
     def _hold(self, key: str, condition: Condition, event: Event, rule: Rule) -> EventReason:
         alert = self.alerts.get(key)
@@ -268,7 +281,10 @@ class Ledger:
             return EventReason.PENDING
         news = replace(current, episode=1 if alert.silent else alert.episode + 1, silent=False, observed_at=event.at)
         self._fire(news, event.at if alert.silent else alert.starts_at, at=event.at)
-        return EventReason.NEW_ATTEMPT
+        return self._unless_silenced(news, EventReason.NEW_ATTEMPT)
+
+    def _unless_silenced(self, alert: Alert, reason: EventReason) -> EventReason:
+        return EventReason.SILENCED if self.dispatch.is_silenced(alert) else reason
 
     def _lapse(self, alert: Alert, answer: Evaluation, event: Event) -> EventReason:
         if not answer.ended:

@@ -16,6 +16,7 @@ class NotifyReason(StrEnum):
     NEW_RESOLVED = "new_resolved"
     ALL_RESOLVED = "all_resolved"
     REPEAT = "repeat_interval"
+    DIGEST = "digest"
     NOTHING_NEW = "nothing_new"
 
 
@@ -25,6 +26,8 @@ class AlertView:
 
     `state` is `firing` or `resolved`; `fact` marks one that is told once and never resolved; `fresh` marks what this
     notification tells for the first time (a new alert, a new attempt, a resolution). `ends_at` is set when resolved.
+    `acknowledged_by` is who has taken it on, empty where nobody has; `silenced` marks one that was told before and is
+    held back now: it stands as the receiver knows it.
     """
 
     fingerprint: str
@@ -36,6 +39,8 @@ class AlertView:
     fact: bool = False
     fresh: bool = True
     attempts: int = 1
+    acknowledged_by: str = ""
+    silenced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,8 @@ class Notification:
 
     `id` is stable for ever and is the idempotency key on the wire. `status` is `resolved` when nothing fires any
     more. Counts are exact even where a sink shows fewer alerts: `firing` and `resolved` count `alerts`,
-    `fresh` counts those told here for the first time.
+    `fresh` counts those told here for the first time. `held_back` counts news that silences kept from this receiver
+    (an alert, or one more attempt) and that no message has counted before: what is still true of it is among `alerts`.
     """
 
     id: str
@@ -59,6 +65,7 @@ class Notification:
     resolved: int
     fresh: int
     external_url: str = ""
+    held_back: int = 0
 
     @property
     def severity(self) -> str:

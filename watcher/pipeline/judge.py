@@ -18,8 +18,10 @@ from watcher.core.picture import Picture
 from watcher.core.route import Route
 from watcher.core.rule import Rule
 from watcher.core.sight import SourceState, source_event
+from watcher.core.silencing import Silences
 from watcher.core.snapshot import Deployment, Record
 from watcher.metrics import Metrics
+from watcher.pattern import fullmatch
 from watcher.ports import Backlog, Env, Judgement, Store
 
 log = structlog.get_logger(__name__)
@@ -145,7 +147,10 @@ class Judge:
     async def _load(self) -> Ledger:
         policy = self._policy
         rows = await self._store.load_ledger()
-        ledger = Ledger(policy.rules, Dispatch(policy.root, policy.receivers, external_url=policy.external_url))
+        silences = Silences(fullmatch)
+        silences.load(rows.silences)
+        dispatch = Dispatch(policy.root, policy.receivers, external_url=policy.external_url, silences=silences)
+        ledger = Ledger(policy.rules, dispatch)
         now = self._env.clock.now()
         ledger.dispatch.load(group.rewound(each, now) for each in rows.groups)
         ledger.load((alert.rewound(each, now) for each in rows.alerts), policy.sources)
@@ -199,6 +204,7 @@ class Judge:
             meta=self._meta,
             runs={key: logs.runs.get(key) for key in logs.changed_runs},
             memories={key: logs.memories.get(key) for key in logs.changed_memories},
+            silences=dispatch.silences.changed,
         )
         if not any(
             (
@@ -209,13 +215,14 @@ class Judge:
                 judgement.meta,
                 judgement.runs,
                 judgement.memories,
+                judgement.silences,
             )
         ):
             return
         await self._store.commit_judgement(judgement)
         self._report(ledger, dispatch.flushes)
         ledger.changed, ledger.reasons, self._meta = set(), {}, {}
-        dispatch.changed, dispatch.flushes = set(), []
+        dispatch.changed, dispatch.flushes, dispatch.silences.changed = set(), [], {}
         logs.changed_runs, logs.changed_memories = set(), set()
         if judgement.deliveries:
             self._told()
@@ -242,6 +249,9 @@ class Judge:
             self._metrics.suppressed.labels(reason).inc(count)
         for change, count in ledger.tally.items():
             self._metrics.alert_changes.labels(change).inc(count)
+        for problem in ledger.dispatch.silences.unreadable:
+            log.error("silence.unreadable", problem=problem)
+        ledger.dispatch.silences.unreadable.clear()
         ledger.dispatch.suppressed.clear()
         ledger.tally.clear()
         for flush in flushes:

@@ -1,10 +1,14 @@
-"""The HTTP server: probes and metrics. It answers from memory, so it answers while the database and the API do not.
+"""The HTTP server: probes, metrics, and the API.
 
-Contract: it knows nothing of the daemon but the questions in `Health` and a metrics registry; `serve` is all there is. What
-stands under `/-/` and `/metrics` answers anyone and therefore shows no secret, no URL and nothing a person typed.
+Probes and metrics are answered from memory, so they answer while the database and the API of Connect do not.
+
+Contract: it knows nothing of the daemon but the questions in `Health`, a metrics registry and what `Live` holds; `serve`
+is all there is. What stands under `/-/` and `/metrics` answers anyone and therefore shows no secret, no URL and nothing a
+person typed. `/api/v1` answers this machine, and others with the token.
 """
 
+from watcher.web.api_world import Live
 from watcher.web.probes import Health
 from watcher.web.server import serve
 
-__all__ = ["Health", "serve"]
+__all__ = ["Health", "Live", "serve"]

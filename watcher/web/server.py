@@ -1,6 +1,6 @@
 """Serve what the daemon has to say of itself, for as long as a context lasts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from os import strerror
 
@@ -8,6 +8,8 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from watcher.errors import ConfigError
+from watcher.web.api import BASE, api
+from watcher.web.api_world import Live
 from watcher.web.probes import Health, application
 
 SHUTDOWN_SECONDS = 2.0
@@ -18,14 +20,26 @@ MAX_HEADERS = 64
 
 
 @asynccontextmanager
-async def serve(listen: tuple[str, int], registry: CollectorRegistry, health: Health) -> AsyncIterator[str]:
+async def serve(
+    listen: tuple[str, int],
+    registry: CollectorRegistry,
+    health: Health,
+    live: Live | None = None,
+    more: Iterable[web.RouteDef] = (),
+) -> AsyncIterator[str]:
     """Serve on host and port; yields `http://HOST:PORT` with the real port where 0 was asked for.
+
+    The API is served where there is something to ask; `more` are routes that know by themselves whom to answer.
 
     Raises:
         ConfigError: the address cannot be listened on.
     """
+    app = application(health, registry)
+    if live is not None:
+        app.add_subapp(BASE, api(live))
+    app.add_routes(more)
     runner = web.AppRunner(
-        application(health, registry),
+        app,
         access_log=None,
         shutdown_timeout=SHUTDOWN_SECONDS,
         keepalive_timeout=KEEPALIVE_SECONDS,

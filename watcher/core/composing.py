@@ -1,0 +1,128 @@
+"""Compose the message of one flush: which alerts of a group it shows, in which order, with which counts."""
+
+import hashlib
+from collections.abc import Container, Iterator
+from dataclasses import dataclass
+
+from watcher.core.alert import Alert, AlertState, fingerprint
+from watcher.core.duration import Millis
+from watcher.core.group import Group, Told, is_news, is_shown, is_unheard, taken_on
+from watcher.core.notification import AlertView, Notification, NotifyReason
+from watcher.core.silence import Silence, described
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """One flush of a group: why, when, its number; which members are held back, and what the message counts of that."""
+
+    reason: NotifyReason
+    at: Millis
+    flush: int
+    silenced: Container[str]
+    held_back: int
+    external_url: str
+
+
+def has_failure(group: Group, reason: NotifyReason, silenced: Container[str]) -> bool:
+    """Whether a message would tell more than recoveries: a reminder does, and so does a failure that nobody has heard of."""
+    return reason is NotifyReason.REPEAT or any(
+        key not in silenced and is_unheard(alert, group.told.get(key)) for key, alert in group.members.items()
+    )
+
+
+def told(group: Group, silenced: Container[str]) -> dict[str, Told]:
+    """What the receiver knows once the group has been told. Of what is held back it goes on knowing what it knew."""
+    return {key: each for key, alert in group.members.items() if (each := _known(group, alert, silenced))}
+
+
+def _known(group: Group, alert: Alert, silenced: Container[str]) -> Told | None:
+    before = group.told.get(alert.key)
+    if alert.key in silenced and not is_news(alert, before, silenced=True):
+        return before
+    by = taken_on(alert, before)
+    return Told(episode=alert.episode, resolved=alert.state is AlertState.RESOLVED, acknowledged_by=by)
+
+
+def message(group: Group, telling: Telling, sink: str) -> Notification:
+    """The message of one flush for one sink; its id is made of what names it, so that a replayed judgement repeats it."""
+    found = tuple(_views(group, telling.silenced))
+    views = tuple(view for _, view in found)
+    firing = sum(view.state == AlertState.FIRING for view in views)
+    news = "|".join(f"{key} {view.state} {view.attempts} {view.starts_at}" for key, view in found if view.fresh)
+    name = f"{sink}|{group.key}|{group.created_at}|{telling.flush}|{news}"
+    return Notification(
+        id="cw_" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32],
+        receiver=group.receiver,
+        group_key=group.key,
+        group_labels=group.labels,
+        reason=telling.reason,
+        status="firing" if firing else "resolved",
+        at=telling.at,
+        alerts=views,
+        firing=firing,
+        resolved=len(views) - firing,
+        fresh=sum(view.fresh for view in views),
+        external_url=telling.external_url,
+        held_back=telling.held_back,
+    )
+
+
+def note(ended: Silence | None, count: int, at: Millis, *, receiver: str, route: str) -> Group:
+    """A group of its own that tells as a fact how much a silence held back that no other message tells."""
+    labels, summary = described(ended)
+    name = ended.id if ended else str(at)
+    identity = fingerprint(labels)
+    fact = Alert(
+        key=f"{identity}#{name}",
+        fingerprint=identity,
+        rule=labels["alertname"],
+        project=labels.get("project", ""),
+        subject=name,
+        labels=labels,
+        annotations={"summary": summary},
+        state=AlertState.FIRING,
+        since=at,
+        starts_at=at,
+        fact=True,
+        observed_at=at,
+    )
+    return Group(
+        key=f"silence {name} -> {receiver}",
+        receiver=receiver,
+        route=route,
+        labels=labels,
+        created_at=at,
+        members={fact.key: fact},
+        held_back={name: count},
+    )
+
+
+def _views(group: Group, silenced: Container[str]) -> Iterator[tuple[str, AlertView]]:
+    """The alerts of a group as a message shows them: what is fresh first, firing before resolved, then by age."""
+    shown = {
+        key: is_news(alert, group.told.get(key), silenced=key in silenced)
+        for key, alert in group.members.items()
+        if is_shown(group.told.get(key), silenced=key in silenced)
+    }
+
+    def order(key: str) -> tuple[bool, bool, Millis, str]:
+        alert = group.members[key]
+        return (not shown[key], alert.state is AlertState.RESOLVED, alert.starts_at, key)
+
+    for key in sorted(shown, key=order):
+        alert, before = group.members[key], group.told.get(key)
+        hushed = before is not None and key in silenced and not shown[key]
+        view = AlertView(
+            fingerprint=alert.fingerprint,
+            labels=alert.labels,
+            annotations=alert.annotations,
+            state=alert.state.value,
+            starts_at=alert.starts_at,
+            ends_at=alert.ends_at,
+            fact=alert.fact,
+            fresh=shown[key],
+            attempts=before.episode if before and hushed else alert.episode,
+            acknowledged_by=taken_on(alert, before),
+            silenced=hushed,
+        )
+        yield key, view

@@ -1,0 +1,84 @@
+"""The groups there are, as they are kept: their members, where each alert is a member, and when to look at them."""
+
+import heapq
+import itertools
+from dataclasses import replace
+
+from watcher.core.alert import Alert
+from watcher.core.duration import Millis
+from watcher.core.group import Group
+from watcher.core.route import Route
+
+
+class Groups:
+    """Groups by key; `changed` names those to write back.
+
+    The members of a group, and what is held back of them, are one dict each that belongs to this class and is changed in
+    place: a storm of alerts into one group must not copy it for each of them.
+    """
+
+    def __init__(self) -> None:
+        self.groups: dict[str, Group] = {}
+        self.changed: set[str] = set()
+        self._due: list[tuple[Millis, int, str]] = []
+        self._serial = itertools.count()
+        self._homes: dict[str, set[str]] = {}
+        self._members: dict[str, dict[str, Alert]] = {}
+        self._held: dict[str, dict[str, int]] = {}
+
+    def _take(self, group: Group) -> None:
+        """Take over a stored group as it is."""
+        members: dict[str, Alert] = {}
+        held = dict(group.held)
+        self._members[group.key], self._held[group.key] = members, held
+        self.groups[group.key] = replace(group, members=members, held=held)
+        for alert in group.members.values():
+            self._join(group.key, alert)
+        self._plan(group)
+
+    def _idle(self, group: Group, node: Route) -> Group:
+        """The group as it is; one that is empty and has nothing to say is looked at once more, to go."""
+        if group.members or group.due is not None:
+            return group
+        return replace(group, due=(group.flushed_at or group.created_at) + node.group_interval)
+
+    def _put(self, group: Group) -> None:
+        before = self.groups.get(group.key)
+        self.groups[group.key] = group
+        self.changed.add(group.key)
+        if before is None or before.due != group.due:
+            self._plan(group)
+
+    def _plan(self, group: Group) -> None:
+        if group.due is not None:  # equal dues come up in the order of their news
+            heapq.heappush(self._due, (group.due, next(self._serial), group.key))
+
+    def _drop(self, key: str) -> None:
+        for member in list(self._members.pop(key)):
+            self._depart(member, key)
+        del self.groups[key]
+        del self._held[key]
+        self.changed.add(key)
+
+    def _join(self, key: str, alert: Alert) -> None:
+        self._members[key][alert.key] = alert
+        self._homes.setdefault(alert.key, set()).add(key)
+
+    def _leave(self, member: str, key: str) -> None:
+        del self._members[key][member]
+        self._held[key].pop(member, None)
+        self._depart(member, key)
+
+    def _depart(self, member: str, key: str) -> None:
+        homes = self._homes[member]
+        homes.discard(key)
+        if not homes:
+            del self._homes[member]
+
+    def _skip_stale(self) -> None:
+        while self._due:
+            due, _, key = self._due[0]
+            group = self.groups.get(key)
+            if group is not None and group.due == due:
+                return
+            heapq.heappop(self._due)
