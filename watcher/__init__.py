@@ -14,7 +14,7 @@ Layers, imports go down only (checked by import-linter)::
 
     cli                                      one module for each group of verbs, thin
     app                                      the composition root: the only place that names concrete classes
-    config | web | simulator                 settings from TOML; probes and metrics; a Connect API to rehearse on
+    config | web | simulator                 settings from TOML; probes, metrics, the API; a Connect API to rehearse on
     sources | sinks | store | rules | pipeline   siblings that never import one another
     connect | render | scan                  the API client; messages as text; many patterns at once
     pattern                                  RE2

@@ -1,12 +1,14 @@
 """The README is held to what the program does."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from io import StringIO
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -16,17 +18,19 @@ from tests.fakes import connector, deployment, draft
 from tests.loopback import web_server
 from tests.notifications import FAILED, delivery
 from watcher import app
-from watcher.cli import VERBS
+from watcher.cli import VERBS, main
 from watcher.config import loads, pack_text, parse_rules, read_secret
 from watcher.config.labels import LABELS
 from watcher.core.event import Event, EventType
 from watcher.http import Http
 from watcher.metrics import Metrics
 from watcher.rules import subject
-from watcher.sinks import WebhookConfig, Wiring
+from watcher.sinks import SINKS, WebhookConfig, Wiring
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-MAKEFILE = (Path(__file__).parents[2] / "Makefile").read_text()
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+DELIVERY = (ROOT / "docs" / "delivery.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
 KEY = "whsec_YSBzaWduaW5nIGtleSBvZiAzMiBieXRlcywgcmVhZHk="
 ENVIRON = {
     "CTP_CLIENT_ID": "id",
@@ -34,18 +38,29 @@ ENVIRON = {
     "SLACK_WEBHOOK_URL": "https://hooks.slack.com/services/T0/B0/x",
     "ONCALL_WEBHOOK_URL": "https://example.com/hook",
     "ONCALL_WEBHOOK_SECRET": KEY,
+    "SLACK_BOT_TOKEN": "xoxb-1-2-x",
+    "SLACK_APP_TOKEN": "xapp-1-2-x",
+    "HEARTBEAT_URL": "https://example.com/ping",
 }
 
 
-def fenced(language: str) -> list[str]:
+def fenced(language: str, page: str = README) -> list[str]:
     """The blocks of a language, without what indents them."""
-    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", README, re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^( *)```{language}\n(.*?)^\1```$", page, re.MULTILINE | re.DOTALL)
     return [re.sub(rf"^{indent}", "", block, flags=re.MULTILINE) for indent, block in found]
 
 
 WHOLE = [block for block in fenced("toml") if "[[projects]]" in block]
 TENANT = next(block for block in WHOLE if "CTP_CLIENT_ID" in block)
-PARTS = [block for block in fenced("toml") if "[[projects]]" not in block]
+PARTS = [block for page in (README, DELIVERY) for block in fenced("toml", page) if "[[projects]]" not in block]
+
+LINES = [
+    line
+    for page in (README, DELIVERY)
+    for block in fenced("sh", page)
+    for line in block.splitlines()
+    if line.startswith("connect-watcher ")
+]
 
 
 def rows(heading: str) -> Iterator[list[str]]:
@@ -62,7 +77,7 @@ def test_every_configuration_loads_without_a_warning(text: str) -> None:
 
 
 def test_there_are_configurations_to_load() -> None:
-    assert (len(WHOLE), len(PARTS)) == (3, 1)
+    assert (len(WHOLE), len(PARTS)) == (3, 5)
 
 
 def test_every_verb_that_is_named_exists() -> None:
@@ -70,6 +85,20 @@ def test_every_verb_that_is_named_exists() -> None:
     named = set(re.findall(r"\bconnect-watcher ([a-z][a-z-]*)", "\n".join(code)))
     assert {"run", "check-config", "simulate", "schema", "db"} <= named
     assert named <= VERBS.keys()
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_command_takes_what_it_is_given(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("config.toml", "records.ndjson"):
+        (tmp_path / name).touch()
+    verb: click.Command = main
+    rest = shlex.split(line, comments=True)[1:]
+    while isinstance(verb, click.Group):
+        found = verb.get_command(click.Context(verb), rest.pop(0))
+        assert found
+        verb = found
+    assert verb.make_context(verb.name, rest).command is verb
 
 
 def test_every_make_target_that_is_named_exists() -> None:
@@ -102,10 +131,18 @@ def test_every_metric_that_is_named_exists_with_these_labels() -> None:
         assert (name.removesuffix("_total"), frozenset(labels.split(",")) - {""}) in known, each
 
 
-def test_every_file_that_is_linked_exists() -> None:
-    linked = re.findall(r"\]\(([^)]+)\)", README)
-    assert linked
-    assert [link for link in linked if not (Path(__file__).parents[2] / link).exists()] == []
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda each: each.name
+)
+def test_every_file_that_is_linked_exists(page: Path) -> None:
+    linked = re.findall(r"\]\((?!#|https?:)([^)#]+)", page.read_text())
+    assert linked or page.name == "simulator.md"
+    assert [link for link in linked if not (page.parent / link).exists()] == []
+
+
+def test_the_table_of_destinations_names_every_kind() -> None:
+    named = set(re.findall(r"^\| `([a-z]+)`", DELIVERY, re.MULTILINE))
+    assert named == {each.kind for each in SINKS}
 
 
 async def test_the_snippet_reads_what_the_sink_sends() -> None:
