@@ -14,6 +14,7 @@ TIERS := unit contract integration acceptance
 
 export UV_PYTHON_DOWNLOADS := never
 unexport VIRTUAL_ENV
+unexport PYTHONDONTWRITEBYTECODE  # processes that compile everything anew take twice as long to start
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check peers bench soak fuzz format lock clean $(TIERS)
@@ -37,7 +38,7 @@ acceptance: $(CLIENTS) $(SERVERS)
 
 $(TIERS): $(READY)
 	@start=$$(date +%s); \
-	$(BIN)/pytest -q tests/$@ || exit 1; \
+	$(BIN)/pytest -q -n 2 --dist worksteal tests/$@ || exit 1; \
 	echo "tier $@: $$(( $$(date +%s) - start )) s"
 
 peers: $(CLIENTS) $(SERVERS)  ## install what the tests are held against: official clients (Node ≥ 20, npm), servers (Debian)

@@ -17,7 +17,7 @@ from watcher.core.snapshot import Deployment
 from watcher.pipeline.collect import Collector, LogTarget
 from watcher.pipeline.explain import Explainer
 from watcher.pipeline.ingest import Ingest, Sighted
-from watcher.pipeline.logpages import Budget
+from watcher.pipeline.logpages import FAST, Budget
 from watcher.pipeline.observe import Observer
 from watcher.ports import Explain, Fetch
 from watcher.web.otlp import Listening
@@ -111,7 +111,11 @@ def _target(entry: Entry, main: Observer[Deployment], world: World) -> LogTarget
         pages=LogClient(entry.access, entry.session, world.redactor.clean),
         deployments=lambda: main.current,
         blind_after=max(entry.settings.blind_limit, 3 * settings.poll_interval + STALLED_AFTER),
-        budget=Budget(rate=settings.max_requests_per_second, slow=settings.poll_interval),
+        budget=Budget(
+            rate=settings.max_requests_per_second,
+            fast=min(FAST, settings.poll_interval),
+            slow=settings.poll_interval,
+        ),
         trouble=main.troubled_at,
     )
 

@@ -42,6 +42,10 @@ class LogPages(Protocol):
         ...
 
 
+FAST: Millis = 15_000
+"""How often to read what something happens to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What reading logs may cost a project: pages of one Deployment and requests of a round, requests a second and at once.
@@ -49,7 +53,7 @@ class Budget:
     Cursors of Deployments to which something happens are read every `fast`, silent ones ever more seldom, up to `slow`.
     """
 
-    fast: Millis = 15_000
+    fast: Millis = FAST
     slow: Millis = 120_000
     pages: int = 40
     requests: int = 300
