@@ -17,7 +17,7 @@ MISSING_RESOLVE = (
     """resolve = ['status="Deployed"'] (of a connector: "Published"), or resolve = [] for as soon as the matchers no longer match"""
 )
 DURATION = 'write a duration like "30s", "5m" or "1h30m"'
-KNOWN = "known are disable_rules, egress, heartbeat, http, log, otlp, projects, receivers, route, rule_packs, rules, store, web"
+KNOWN = "known are disable_rules, egress, heartbeat, http, log, otlp, projects, receivers, route, rule_packs, rules, slack, store, web"
 
 ALERTMANAGER = 'alertmanager = [{ urls = ["https://alertmanager.example.com"], resolve_after = "8h" }]'
 LAPSES = "receivers[0].alertmanager[0].resolve_after: must be longer than"

@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -314,7 +314,16 @@ async def test_a_store_that_fails_is_no_fault_of_the_answer_and_is_said() -> Non
     ]
 
 
-async def test_a_fault_of_ours_ends_no_loop() -> None:
+@pytest.fixture
+def loud() -> Iterator[None]:
+    quiet = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(0))
+    yield
+    structlog.configure(**quiet)
+
+
+@pytest.mark.usefixtures("loud")
+async def test_a_fault_of_ours_is_in_the_log() -> None:
     office = Office(fault=RuntimeError("a mistake"))
     presses = Presses(desk(office))
     with structlog.testing.capture_logs() as logged:
@@ -341,6 +350,9 @@ async def test_a_body_that_drips_is_not_waited_for() -> None:
         yield BODY[:10]
         await asyncio.Event().wait()
 
-    async with listening(Office()) as (_, url), aiohttp.ClientSession() as client:
-        async with client.post(url, data=dripping(), headers=signed(BODY)) as answer:
-            assert answer.status == 401
+    async with (
+        listening(Office()) as (_, url),
+        aiohttp.ClientSession() as client,
+        client.post(url, data=dripping(), headers=signed(BODY)) as answer,
+    ):
+        assert answer.status == 401

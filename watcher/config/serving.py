@@ -12,7 +12,7 @@ from watcher.config.table import Table, presented
 from watcher.errors import ConfigError
 from watcher.sinks.base import address, base_url, secret_like
 from watcher.sinks.slack import API_URL
-from watcher.sinks.slack_bot import app_token
+from watcher.sinks.slack_bot import app_token as read_app_token
 
 
 class WebSettings(Table):
@@ -71,7 +71,7 @@ class SlackAppSettings(Table):
 
     secrets: ClassVar[Mapping[str, bool]] = {"app_token": False, "signing_secret": False}
 
-    app_token: Annotated[SecretStr, secret_like(app_token)] | None = None
+    app_token: Annotated[SecretStr, secret_like(read_app_token)] | None = None
     """For Socket Mode, as `xapp-…` with the scope `connections:write`: we connect to Slack, nothing has to reach us."""
     app_token_file: Path | None = None
     signing_secret: SenderKey | None = None
@@ -88,7 +88,7 @@ class SlackAppSettings(Table):
         """The app-level token, read now, or nothing. Raises ConfigError."""
         found = value_of(self, "app_token")
         try:
-            return app_token(found) if found else ""
+            return read_app_token(found) if found else ""
         except ValueError as error:
             raise ConfigError([f"slack.app_token_file: what it holds {error}"]) from None
 

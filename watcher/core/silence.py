@@ -78,12 +78,15 @@ class Silence:
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Is it about an alert with these labels?"""
-        return matcher.matches(self.matchers, labels)
+        for each in self.matchers:  # asked of every alert there is: no generator in between
+            if not each.test(labels.get(each.name, "")):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What somebody did, and when. `action` is `silence.added`, `silence.expired`, `silence.ended` or `alert.acknowledged`."""
+    """What somebody did, and when. `action` is `silence.added`, `silence.expired`, `silence.ended`, `alert.acknowledged` or `act.refused`."""
 
     at: Millis
     actor: str

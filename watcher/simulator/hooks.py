@@ -21,6 +21,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.post("/slack/hook{tail:(/.*)?}", take_slack),
         web.post("/slack/api/{method}", take_call),
+        web.get("/slack/api/{method}", take_call),
         web.post(f"{ANSWERS}{{team}}/{{number}}", take_answer),
         web.get(f"{PATH}{{ticket}}", hold),
         web.post("/inbox{tail:(/.*)?}", take_webhook),
@@ -39,9 +40,10 @@ async def take_slack(request: web.Request) -> web.Response:
 
 
 async def take_call(request: web.Request) -> web.Response:
-    """POST /slack/api/{method}: answered as the Web API does; what was posted or edited is in the inbox, with its `ts`."""
+    """POST or GET /slack/api/{method}: answered as the Web API does; what was posted or edited is in the inbox, with its `ts`."""
     simulator, method = request.app[SIMULATOR], request.match_info["method"]
-    arguments = arguments_of(await request.read(), request.content_type)
+    is_asked = request.method == hdrs.METH_GET
+    arguments = dict(request.query) if is_asked else arguments_of(await request.read(), request.content_type)
     if arguments is None:
         return json_response({"ok": False, "error": "invalid_json"})
     if method in FORM_ONLY and request.content_type == "application/json":

@@ -62,13 +62,21 @@ class SlackSocket:
     """Keeps one connection. `connected` hears whether there is one."""
 
     def __init__(
-        self, api: Api, *, door: Door, presses: Presses, env: Env, connected: Callable[[bool], None] = lambda _: None
+        self,
+        api: Api,
+        *,
+        door: Door,
+        presses: Presses,
+        env: Env,
+        connected: Callable[[bool], None] = lambda _: None,
+        hello_seconds: float = HELLO_SECONDS,
     ) -> None:
         self._api = api
         self._door = door
         self._presses = presses
         self._env = env
         self._connected = connected
+        self._hello_seconds = hello_seconds
         self._lines: set[asyncio.Task[None]] = set()
         self._open: set[asyncio.Task[None] | None] = set()
         self._greeted_at: Millis | None = None
@@ -132,7 +140,7 @@ class SlackSocket:
     async def _greeted(self, socket: WebSocket) -> None:
         """Wait for `hello`. Raises TransportError, or DeliveryError where there is none."""
         try:
-            async with asyncio.timeout(HELLO_SECONDS):
+            async with asyncio.timeout(self._hello_seconds):
                 while (text := await socket.receive()) is not None:
                     if _envelope(text).type == "hello":
                         return
