@@ -146,7 +146,9 @@ class Metrics:
                 family = self.drafts
             case _:
                 return
-        counts = Tally(family.bounded(_place(project, each)) for each in records)
+        counts: Tally[tuple[str, ...]] = Tally()
+        for place, count in Tally(_place(project, each) for each in records).items():
+            counts[family.bounded(place)] += count  # many records, few places: each is bounded once
         for gone in self._counted.get((project, source), set()) - counts.keys():
             family.remove(gone)
         for values, count in counts.items():

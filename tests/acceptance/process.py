@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from tests.acceptance import conservation
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -24,16 +26,20 @@ class Daemon:
     config: Path
     started: int = 0
     log: bytes = b""
+    metrics: str = ""
     process: asyncio.subprocess.Process | None = None
     _reader: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, *_failure: object) -> None:
-        """Whatever becomes of a test, its daemon does not outlive it."""
+    async def __aexit__(self, failure: object, *_: object) -> None:
+        """Whatever becomes of a test, its daemon does not outlive it; what it decided is accounted for."""
         if self.process is not None:
             await self.kill()
+        if failure is None and self.started:
+            found = conservation.books(conservation.database_of(self.config))
+            conservation.verify(found, self.log, self.metrics if self.started == 1 else "")
 
     async def start(self) -> None:
         self.started += 1
@@ -56,7 +62,8 @@ class Daemon:
         await self._signal(signal.SIGKILL)
 
     async def stop(self) -> int:
-        """SIGTERM; returns the exit code."""
+        """SIGTERM; returns the exit code. What the metrics said before is kept."""
+        self.metrics = await conservation.scrape(self.config)
         return await self._signal(signal.SIGTERM)
 
     async def _signal(self, which: signal.Signals) -> int:

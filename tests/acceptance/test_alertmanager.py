@@ -98,7 +98,7 @@ async def test_a_failed_deployment_is_shown_told_on_and_resolved(tmp_path: Path)
         assert failures(await peer.alerts()) == []
     assert shown["labels"].items() >= {"alertname": "DeploymentFailed", "deployment": "payment"}.items()
     assert {"status", "build", "version"}.isdisjoint(shown["labels"])
-    assert millis(shown["endsAt"]) - millis(shown["startsAt"]) >= 8 * 60 * MINUTE
+    assert millis(shown["endsAt"]) - millis(shown["startsAt"]) >= 3 * 60 * MINUTE
     assert ended["fingerprint"] == firing["fingerprint"] == shown["fingerprint"]
     assert ended["annotations"]["summary"].startswith("payment recovered")
 

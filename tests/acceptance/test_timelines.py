@@ -274,7 +274,7 @@ def verify(simulator: Simulator) -> None:
     }
     first = told(simulator, "row-01")[0]["alerts"][0]["annotations"]["summary"]
     assert first == "now watching 300 deployments of row-01, 40 failed"
-    assert told(simulator, "row-16")[1]["counts"] == {"firing": 500, "resolved": 0, "fresh": 500}
+    assert told(simulator, "row-16")[1]["counts"] == {"firing": 500, "resolved": 0, "fresh": 500, "heldBack": 0}
 
 
 @pytest.mark.timeout(180)

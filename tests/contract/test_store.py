@@ -348,6 +348,26 @@ async def test_the_next_due_time_is_that_of_a_head_which_is_not_being_sent(store
     assert await store.next_due("other") is None
 
 
+async def test_what_waits_is_read_for_all_sinks_at_once(store: Store) -> None:
+    await tell(store, *(delivery(f"{lane}1", lane, due_at=START + at) for at, lane in enumerate("abc")))
+    now = START + 1
+
+    found = await store.waiting({SINK: 5, "other": 5}, now)
+    assert {sink: [each.id for each in waiting.due] for sink, waiting in found.items()} == {
+        SINK: ["a1", "b1"],
+        "other": [],
+    }
+    assert {sink: waiting.next_due for sink, waiting in found.items()} == {SINK: START, "other": None}
+    assert [each.id for each in (await store.waiting({SINK: 1}, now))[SINK].due] == ["a1"]
+
+    full = (await store.waiting({SINK: 0}, now))[SINK]
+    assert (list(full.due), full.next_due) == ([], START)
+
+    await claim(store, "a1", "b1")
+    left = (await store.waiting({SINK: 5}, now))[SINK]
+    assert (list(left.due), left.next_due) == ([], START + 2)
+
+
 # ── attempts ─────────────────────────────────────────────────────────────────
 
 

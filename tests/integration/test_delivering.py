@@ -27,6 +27,7 @@ from watcher.core.delivery import BUDGET, MALFORMED_ATTEMPTS, Delivery
 from watcher.core.digest import LONG, MANY
 from watcher.core.pacing import Pace
 from watcher.errors import DeliveryError, StoreError
+from watcher.pipeline.places import PER_SINK, UNPACED
 from watcher.ports import Store
 from watcher.store import inline, open_store
 
@@ -176,6 +177,35 @@ async def test_claims_that_could_not_be_written_take_no_place_from_those_that_fo
     store.claim = sound  # type: ignore[method-assign]  # some space again
     await office.run(SECOND)
     assert len(office.sinks[SLACK].took) == 9
+
+
+# ── many at once ─────────────────────────────────────────────────────────────
+
+
+async def test_a_receiver_that_takes_what_it_gets_is_sent_more_at_once_until_it_does_not(store: Store) -> None:
+    office = await opened(store, OTHER)
+    other = office.sinks[OTHER]
+    other.takes = SECOND
+    await office.tell(OTHER, *(f"m{n}" for n in range(400)))
+    await office.run(30 * SECOND)
+    at_once = [sum(each.began <= at < (each.ended or at + 1) for each in other.calls) for at in moments(other)]
+
+    assert len(other.took) == 400
+    assert at_once[0] == PER_SINK - 1
+    assert max(at_once) == UNPACED - 1
+
+    other.answer = broken
+    await office.tell(OTHER, "lost")
+    await office.run(32 * SECOND)
+    other.answer, known = taken, len(other.calls)
+    await office.tell(OTHER, *(f"n{n}" for n in range(30)))
+    await office.run(32 * SECOND + 1)
+    assert len(other.calls) - known <= PER_SINK
+
+
+def moments(receiver: Receiver) -> list[int]:
+    """When something was begun."""
+    return sorted({each.began for each in receiver.calls})
 
 
 # ── breakers ─────────────────────────────────────────────────────────────────

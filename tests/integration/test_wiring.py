@@ -8,9 +8,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from tests.fakes import FakeClock, deployment, fake_env
-from tests.world import World
+from tests.world import MINUTE, World
 from watcher import app
 from watcher.config import loads
+from watcher.core.dispatch import SinkRef
 from watcher.metrics import Metrics
 from watcher.redact import Redactor
 from watcher.store import inline, open_store
@@ -89,3 +90,25 @@ async def test_what_is_known_can_be_asked_for_in_the_middle_of_a_commit() -> Non
     assert asked[:4] == [0, 0, 0, 2]
     assert asked[-1] == 1
     assert world.heard[-1] == "firing DeploymentVanished"
+
+
+@pytest.mark.parametrize(
+    ("kind", "known"),
+    [
+        ('alertmanager = [{ urls = ["https://am.example.com"], resolve_after = "90m" }]', {"refresh": 30 * MINUTE}),
+        (f'pagerduty = [{{ routing_key = "{"a" * 32}" }}]', {"acknowledgements": True, "keeps_open": True}),
+        ('slack = [{ token = "xoxb-1", channel = "#a" }]', {"acknowledgements": True, "keeps_open": True}),
+        ('slack = [{ token = "xoxb-1", channel = "#a", update_message = false }]', {}),
+        ("console = [{}]", {}),
+    ],
+)
+async def test_what_a_sink_asks_for_beside_the_news_is_known_to_judging(
+    tmp_path: Path, kind: str, known: dict[str, Any]
+) -> None:
+    receiver = f'[[receivers]]\nname = "team"\n{kind}\n[store]\nurl = "sqlite:///{tmp_path}/watcher.db"'
+    settings = loads(project("one", "a") + receiver, {}).settings
+    metrics = Metrics(CollectorRegistry(), version="0")
+    async with app.daemon(settings, env=fake_env(), metrics=metrics, redactor=Redactor(())) as made:
+        await made.judge.run_once()
+        (sink,) = made.judge._ledger.dispatch.receivers["team"]  # type: ignore[union-attr]  # loaded by now
+    assert sink == SinkRef(id=sink.id, **known)

@@ -60,3 +60,9 @@ async def test_a_stream_that_ended_is_an_error_and_nothing_worse() -> None:
         with pytest.raises(DeliveryError) as caught:
             await console(stream).send(delivery(b"line"))
         assert caught.value.outcome is outcome
+
+
+async def test_what_silences_held_back_is_counted_for_a_program_and_for_a_person() -> None:
+    told = notification(alert(), held_back=3)
+    assert json.loads(console(StringIO(), "json").render(told))["held_back"] == 3
+    assert "3 held back by a silence" in console(StringIO()).render(told).decode()

@@ -112,3 +112,8 @@ def test_reducing_survives_every_message_and_is_short(whole: Notification) -> No
         for text in (*each.annotations.values(), *each.labels.values()):
             assert text.isascii()
             assert len(text) < 400
+
+
+def test_what_silences_held_back_is_counted_in_what_tells_of_all() -> None:
+    told = [replace(message(n, warning("a")), held_back=n) for n in range(4)]
+    assert merged(told, SINK, START)[0].held_back == 6

@@ -1,16 +1,19 @@
 """What a silence holds back, who is told when it ends, and that everything held back is counted in something told."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from tests.fakes import START
-from tests.unit.builders import HOUR, MINUTE, SECOND, matchers, said
+from tests.unit.builders import HOUR, MINUTE, SECOND, fullmatch, matchers, said
 from tests.unit.office import DAYS, INTERVAL, REPEAT, TWO, WAIT, Office, alert, of_sink, paced
 from watcher.core import route
 from watcher.core.dispatch import Flush, SinkRef
+from watcher.core.matcher import Test
 from watcher.core.route import Node
 from watcher.core.silence import Stage
+from watcher.core.silencing import Silences
 
 A, B = 'alertname="a"', 'alertname="b"'
 
@@ -487,3 +490,51 @@ def test_what_is_taken_on_is_so_for_every_receiver_that_was_told_of_it() -> None
     office.until(DAYS)
     assert [each.sink for each in office.decided] == ["team", "oncall", "late"]
     assert last(office).notification.alerts[0].acknowledged_by == ""
+
+
+def test_a_silence_is_asked_about_each_alert_twice_at_most() -> None:
+    """When it is added and when the silence ends: twenty over a hundred thousand must not be asked for every decision."""
+    asked = Counter[str]()
+
+    def compile_pattern(text: str) -> Test:
+        test = fullmatch(text)
+
+        def count(value: str) -> bool:
+            asked[text] += 1
+            return test(value)
+
+        return count
+
+    office = Office()
+    office.dispatch.silences = Silences(compile_pattern)
+    for n in range(10):
+        office.silence(0, f'alertname=~"a{n}.*|b.*"', ends=HOUR, name=f"s{n}")
+    for n in range(100):
+        office.add(alert(f"a{n:02}"), n)
+        office.add(alert(f"b{n:02}"), n)
+    for n in range(5):
+        office.add(alert(f"c{n}"), MINUTE)
+        office.until((n + 1) * 2 * INTERVAL)
+    office.until(HOUR)
+    assert [count for _, count in counts(office)] == [0, 0, 0, 0, 0, 200]
+    assert max(asked.values()) <= 2 * (200 + 5)
+
+
+def test_silences_that_end_together_are_one_message() -> None:
+    office = Office()
+    office.silence(0, A, ends=HOUR)
+    office.silence(0, 'project="my-shop"', ends=HOUR, name="s2")
+    office.add(alert("a"), 0)
+    office.add(alert("c", fact=True), 1)
+    office.until(HOUR)
+    assert counts(office) == [("first_notification: +a (1 firing)", 2)]
+
+
+def test_each_silence_that_ends_has_its_own_count_in_its_own_note() -> None:
+    office = Office()
+    office.silence(0, A, ends=HOUR)
+    office.silence(0, B, ends=HOUR, name="s2")
+    for n, name in enumerate("abb"):
+        office.add(replace(alert(name, fact=True), key=f"{name}#{n}"), n)
+    office.until(HOUR)
+    assert counts(office) == [("first_notification: +SilenceEnded (1 firing)", n) for n in (1, 2)]

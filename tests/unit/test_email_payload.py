@@ -179,6 +179,12 @@ def test_a_mail_of_many_stays_short_and_counts_the_rest() -> None:
 # ── what is added when it leaves ─────────────────────────────────────────────
 
 
+def test_what_silences_held_back_is_counted_in_both_parts() -> None:
+    mail = message_from_bytes(rendered(notification(alert(), held_back=3), SENDER, TO), policy=policy.default)
+    parts = [each for each in mail.walk() if each.get_content_maintype() == "text"]
+    assert ["3 held back by a silence" in each.get_content() for each in parts] == [True, True]
+
+
 @given(st.lists(texts, min_size=1, max_size=3))
 def test_a_remark_is_shown_in_both_parts_and_is_no_markup(said: list[str]) -> None:
     body = rendered(MIXED, SENDER, TO)

@@ -135,6 +135,29 @@ def test_what_silences_kept_back_is_counted() -> None:
     assert told["held back by silences"] == 3
 
 
+@pytest.mark.parametrize("told", [resolved(), alert(acknowledged_by="ada")])
+def test_what_silences_kept_back_is_a_change_where_the_event_has_no_room_for_it(told: AlertView) -> None:
+    parts = payload(notification(told, held_back=3))
+    assert parts["change"]["payload"]["custom_details"]["held back by silences"] == 3
+    assert set(payload(notification(told))) == {"event"}
+
+
+# ── beside the news ──────────────────────────────────────────────────────────
+
+
+def test_what_somebody_took_on_is_acknowledged_at_once_where_it_is_all_that_fires() -> None:
+    known = alert(fresh=False, acknowledged_by="ada")
+    told = payload(notification(known, reason=NotifyReason.ACKNOWLEDGED))
+    assert told["event"]["event_action"] == "acknowledge"
+    assert payload(notification(known, alert("b", fresh=False), reason=NotifyReason.ACKNOWLEDGED)) == {}
+
+
+def test_an_incident_that_moved_ends_and_begins_under_its_new_name() -> None:
+    known = alert(fresh=False, acknowledged_by="ada")
+    ended, begun = (payload(notification(known, reason=each)) for each in (NotifyReason.MOVED, NotifyReason.REFRESH))
+    assert (ended["event"]["event_action"], begun["event"]["event_action"]) == ("resolve", "trigger")
+
+
 def test_the_two_share_no_alert() -> None:
     told = payload(MIXED)
     assert len(told["event"]["payload"]["custom_details"]["alerts"]) == 3
@@ -147,7 +170,7 @@ def test_the_two_share_no_alert() -> None:
 @given(told=notifications())
 def test_events_keep_to_the_limits_of_pagerduty(told: Notification) -> None:
     made = payload(told)
-    assert made
+    assert made or told.reason is NotifyReason.ACKNOWLEDGED
     for event in made.values():
         assert len(json.dumps(event, ensure_ascii=False).encode()) < 512 * 1024
         if "payload" in event:

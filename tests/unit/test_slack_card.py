@@ -385,3 +385,57 @@ async def test_the_newest_truth_is_on_the_card_and_nothing_is_told_twice_unmarke
         assert len([thread for thread in unmarked if thread]) <= 1
         assert len(unmarked) <= 1 + losses
         assert posts or not threads
+
+
+# ── beside the news, and what must not be lost ───────────────────────────────
+
+COUNTING = notification(alert("Queued", labels={"severity": "info"}), reason=NotifyReason.NEW_ALERTS, held_back=3)
+COUNTED = "3 held back by a silence"
+
+
+def all_of(lane: Lane) -> list[str]:
+    """What stands in the channel and its threads."""
+    roots = lane.channel.roots()
+    posts = [*roots, *(reply for each in roots for reply in lane.channel.thread(each.ts))]
+    return [json.dumps(each.content, ensure_ascii=False) for each in posts]
+
+
+@pytest.mark.parametrize("threads", [True, False])
+@pytest.mark.parametrize("skipped", [True, False])
+async def test_what_silences_held_back_is_shown_though_the_edit_is_left_to_what_follows(
+    threads: bool, skipped: bool
+) -> None:
+    lane = Lane({"threads": threads})
+    await lane.tell(FAILED_FIRST)
+    lane.put(COUNTING)
+    if skipped:
+        lane.put(DEPLOYING)
+    await lane.drain()
+    assert any(COUNTED in each for each in all_of(lane))
+
+
+async def test_an_acknowledgement_is_on_the_card_and_calls_nobody() -> None:
+    lane = Lane({"mention": "<!here>"})
+    await lane.tell(FAILED_FIRST)
+    known = alert(fresh=False, acknowledged_by="ada")
+    await lane.tell(notification(known, reason=NotifyReason.ACKNOWLEDGED))
+    (card,) = lane.channel.roots()
+    assert lane.channel.thread(card.ts) == []
+    assert "acknowledged by ada" in json.dumps(card.content)
+    assert header(card).startswith("🔴 acknowledged · FIRING")
+    assert methods(lane) == ["postMessage", "update"]
+
+
+async def test_a_group_that_moved_ends_its_card_and_its_heir_begins_one_in_silence() -> None:
+    old, heir = Lane({"actions": True, "mention": "<!here>"}), Lane({"actions": True, "mention": "<!here>"})
+    await old.tell(FAILED_FIRST)
+    known = alert(fresh=False)
+    await old.tell(notification(known, reason=NotifyReason.MOVED))
+    await heir.tell(notification(known, reason=NotifyReason.REFRESH))
+    (card,), (other,) = old.channel.roots(), heir.channel.roots()
+    assert header(card).startswith("⚪ goes on in another message, since routes have changed")
+    assert [block["type"] for block in other.content["attachments"][0]["blocks"]].count("actions") == 1
+    assert [block["type"] for block in card.content["attachments"][0]["blocks"]].count("actions") == 0
+    assert "<!here>" not in json.dumps(other.content)
+    await old.tell(FAILED_NEXT)
+    assert len(old.channel.roots()) == 2

@@ -242,3 +242,31 @@ def test_what_is_silenced_is_not_news(course: list[Step]) -> None:
             for view in flush.notification.alerts:
                 if view.fresh and view.state == "firing" and view.labels["alertname"] in NAMES:
                     assert not found.silenced(view.labels["alertname"])
+
+
+@hunting
+@given(course=steps, interval=st.sampled_from([0, 30 * MINUTE]))
+def test_what_forgets_is_refreshed_in_time_and_shown_only_what_it_was_told(course: list[Step], interval: int) -> None:
+    """Whoever forgets what is not repeated for an hour never does so while it fires; and the others hear no more for it."""
+    forgetful = SinkRef(id="am", refresh=HOUR, acknowledgements=True, keeps_open=True)
+    found = Course(
+        Office(
+            root=two_receivers(0, interval),
+            receivers={"team": (*RECEIVERS["team"], forgetful), "oncall": RECEIVERS["oncall"]},
+        ),
+        restarts=True,
+    )
+    found.play(course)
+    check_recoveries(messages(found, "am"), strict=False)
+    heard: dict[str, int] = {}
+    for flush in messages(found, "am"):
+        message = flush.notification
+        for view in message.alerts:
+            ends = message.at if view.state == "firing" else min(view.ends_at or message.at, message.at)
+            assert ends - heard.get(view.fingerprint, ends) <= HOUR
+            heard[view.fingerprint] = message.at
+            if view.state == "resolved" or view.fact:
+                del heard[view.fingerprint]
+    plain = played(course, wait=0, interval=interval, restarts=True)
+    for sink in RECEIVERS:
+        assert Counter(map(repr, messages(found, sink))) == Counter(map(repr, messages(plain, sink)))

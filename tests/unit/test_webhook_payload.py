@@ -68,7 +68,12 @@ def test_whatever_is_told_is_an_event_that_the_official_library_reads(told: Noti
     assert event.get_id() == told.id
     assert event.get_type() == f"dev.connect-watcher.alerts.{told.status}.v1"
     assert event.get_source().startswith("/connect-watcher/")
-    assert content["counts"] == {"firing": told.firing, "resolved": told.resolved, "fresh": told.fresh}
+    assert content["counts"] == {
+        "firing": told.firing,
+        "resolved": told.resolved,
+        "fresh": told.fresh,
+        "heldBack": told.held_back,
+    }
     assert len(content["alerts"]) == len(told.alerts)
 
 
@@ -90,7 +95,7 @@ def test_what_is_left_out_is_counted_and_the_rest_is_what_matters_most() -> None
     content: Any = payload(told, max_alerts=2)["data"]
     assert [each["labels"]["deployment"] for each in content["alerts"]] == ["d3", "d0"]
     assert content["omitted"] == 4
-    assert content["counts"] == {"firing": 5, "resolved": 1, "fresh": 1}
+    assert content["counts"] == {"firing": 5, "resolved": 1, "fresh": 1, "heldBack": 0}
     assert payload(told)["data"]["omitted"] == 0  # type: ignore[index]  # a JSON object
 
 
@@ -101,9 +106,18 @@ def test_a_body_stays_small_unless_all_is_wanted_and_its_counts_are_exact() -> N
     for ours, alertmanagers, spelled_out in ((usual, theirs, MAX_ALERTS), (everything, all_theirs, MAX_ALERTS + 41)):
         event = json.loads(ours.render(told))
         assert (len(event["data"]["alerts"]), event["data"]["omitted"]) == (spelled_out, MAX_ALERTS + 41 - spelled_out)
-        assert event["data"]["counts"] == {"firing": MAX_ALERTS + 40, "resolved": 1, "fresh": MAX_ALERTS + 41}
+        counts = {"firing": MAX_ALERTS + 40, "resolved": 1, "fresh": MAX_ALERTS + 41, "heldBack": 0}
+        assert event["data"]["counts"] == counts
         body = json.loads(alertmanagers.render(told))
         assert (len(body["alerts"]), body["truncatedAlerts"]) == (spelled_out, MAX_ALERTS + 41 - spelled_out)
+
+
+def test_what_silences_held_back_is_counted_in_both_formats() -> None:
+    told = notification(alert(), held_back=3)
+    assert json.loads(webhook().render(told))["data"]["counts"]["heldBack"] == 3
+    shared = json.loads(webhook(format="alertmanager").render(told))["commonAnnotations"]
+    assert shared["held_back"] == "3 held back by a silence"
+    assert "held_back" not in grouped(notification(alert()))["commonAnnotations"]  # type: ignore[operator]  # a JSON object
 
 
 def test_foreign_text_arrives_as_it_was() -> None:

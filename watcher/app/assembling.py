@@ -151,6 +151,17 @@ def _api(settings: Settings, world: World, receivers: Receivers, operator: Opera
     )
 
 
+def _known(sink: Sink) -> SinkRef:
+    """A sink as judging knows it."""
+    return SinkRef(
+        id=sink.id,
+        send_resolved=sink.send_resolved,
+        refresh=getattr(sink, "refresh", 0),
+        acknowledgements=getattr(sink, "acknowledgements", False),
+        keeps_open=getattr(sink, "keeps_open", False),
+    )
+
+
 def _policy(
     settings: Settings,
     receivers: Receivers,
@@ -160,10 +171,7 @@ def _policy(
     return Policy(
         rules=asked_rules,
         root=to_route(settings),
-        receivers={
-            name: tuple(SinkRef(id=sink.id, send_resolved=sink.send_resolved) for sink in sinks)
-            for name, sinks in receivers.items()
-        },
+        receivers={name: tuple(map(_known, sinks)) for name, sinks in receivers.items()},
         rules_digest=digest(repr(each.text()) for each in settings.rules),
         sources=sources,
         encode=msgspec.json.encode,

@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 
 from watcher.config import buttons, log_rules
 from watcher.config import labels as label_names
-from watcher.config.problem import Path, suggestion, written
+from watcher.config.problem import Path, suggestion
 from watcher.core import duration
 from watcher.core.alert import IDENTITY
 from watcher.core.duration import Millis
 from watcher.core.egress import literal, refusal
 from watcher.core.route import ALL_LABELS, GROUP_INTERVAL, REPEAT_INTERVAL
-from watcher.sinks.alertmanager import RESOLVE_AFTER
 
 Said: TypeAlias = Iterator[tuple[Path, str]]
 Tree: TypeAlias = Mapping[str, Any]
@@ -53,7 +52,6 @@ def problems(tree: Tree, pack_rules: Iterable[str]) -> Said:
         if name not in names:
             yield ("disable_rules", at), "no rule has this name" + suggestion(name, names)
     yield from _route_problems(tree)
-    yield from _lapsing(tree)
     yield from buttons.problems(tree)
 
 
@@ -247,33 +245,6 @@ def _length(value: object, instead: Millis) -> Millis:
         return duration.parse(value) if isinstance(value, str) else instead
     except ValueError:
         return instead
-
-
-def _lapsing(tree: Tree) -> Said:
-    """What fires must be pushed to an Alertmanager again before it counts as resolved there."""
-    slowest: dict[str, tuple[Millis, Path]] = {}
-    for path, name, pause in _paces(tree):
-        if pause > slowest.get(name, (-1, ()))[0]:
-            slowest[name] = pause, path
-    for at, receiver in listed(tree, "receivers"):
-        pause, path = slowest.get(str(receiver.get("name")), (-1, ()))
-        for position, sink in listed(receiver, "alertmanager"):
-            if _length(sink.get("resolve_after"), RESOLVE_AFTER) <= pause:
-                text = f"must be longer than {duration.text(pause)}, which is how often {written(path)} repeats"
-                yield ("receivers", at, "alertmanager", position, "resolve_after"), text
-
-
-def _paces(tree: Tree) -> Iterator[tuple[Path, str, Millis]]:
-    """Every route with the receiver and the time between reminders that it has or inherits."""
-    names = [str(receiver.get("name")) for _, receiver in listed(tree, "receivers")]
-    found: dict[Path, tuple[str, Millis, Millis]] = {(): ("".join(names[:1]), GROUP_INTERVAL, REPEAT_INTERVAL)}
-    for path, route in [*_routes(tree), *([] if "route" in tree else [(("route",), {})])]:
-        receiver, interval, repeat = found[path[:-2]]
-        receiver = str(route.get("receiver", receiver))
-        interval = _length(route.get("group_interval"), interval)
-        repeat = _length(route.get("repeat_interval"), repeat)
-        found[path] = receiver, interval, repeat
-        yield path, receiver, max(interval, repeat)
 
 
 def _is_bare(url: str) -> bool:

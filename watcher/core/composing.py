@@ -1,7 +1,7 @@
 """Compose the message of one flush: which alerts of a group it shows, in which order, with which counts."""
 
 import hashlib
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
 from watcher.core.alert import Alert, AlertState, fingerprint
@@ -45,11 +45,35 @@ def _known(group: Group, alert: Alert, silenced: Container[str]) -> Told | None:
 
 def message(group: Group, telling: Telling, sink: str) -> Notification:
     """The message of one flush for one sink; its id is made of what names it, so that a replayed judgement repeats it."""
-    found = tuple(_views(group, telling.silenced))
-    views = tuple(view for _, view in found)
-    firing = sum(view.state == AlertState.FIRING for view in views)
-    news = "|".join(f"{key} {view.state} {view.attempts} {view.starts_at}" for key, view in found if view.fresh)
+    found = list(_views(group, telling.silenced))
+    news = "|".join([f"{key} {view.state} {view.attempts} {view.starts_at}" for key, view in found if view.fresh])
     name = f"{sink}|{group.key}|{group.created_at}|{telling.flush}|{news}"
+    return _made(group, telling, [view for _, view in found], name)
+
+
+def beside(
+    group: Group, reason: NotifyReason, at: Millis, silenced: Container[str], sink: str, external_url: str
+) -> Notification | None:
+    """A message without news: what the receiver was told and still fires, as it knows it; `None` where nothing does.
+
+    Where a group has moved, what has ended since is shown as well, since nobody else will say so under its name.
+    """
+    views = [
+        _view(alert, told, fresh=False, hushed=key in silenced)
+        for key, alert in group.members.items()
+        if (told := group.told.get(key)) and not told.resolved and not alert.fact
+        if reason is NotifyReason.MOVED or alert.state is AlertState.FIRING
+    ]
+    views.sort(key=lambda view: (view.state != AlertState.FIRING, view.starts_at, view.fingerprint))
+    telling = Telling(
+        reason=reason, at=at, flush=group.flush, silenced=silenced, held_back=0, external_url=external_url
+    )
+    name = f"{sink}|{group.key}|{group.created_at}|{group.flush}|{reason.value} {group.asides}"
+    return _made(group, telling, views, name) if views else None
+
+
+def _made(group: Group, telling: Telling, views: Sequence[AlertView], name: str) -> Notification:
+    firing = sum([view.state == AlertState.FIRING for view in views])
     return Notification(
         id="cw_" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:32],
         receiver=group.receiver,
@@ -58,10 +82,10 @@ def message(group: Group, telling: Telling, sink: str) -> Notification:
         reason=telling.reason,
         status="firing" if firing else "resolved",
         at=telling.at,
-        alerts=views,
+        alerts=tuple(views),
         firing=firing,
         resolved=len(views) - firing,
-        fresh=sum(view.fresh for view in views),
+        fresh=sum([view.fresh for view in views]),
         external_url=telling.external_url,
         held_back=telling.held_back,
     )
@@ -112,17 +136,22 @@ def _views(group: Group, silenced: Container[str]) -> Iterator[tuple[str, AlertV
     for key in sorted(shown, key=order):
         alert, before = group.members[key], group.told.get(key)
         hushed = before is not None and key in silenced and not shown[key]
-        view = AlertView(
-            fingerprint=alert.fingerprint,
-            labels=alert.labels,
-            annotations=alert.annotations,
-            state=alert.state.value,
-            starts_at=alert.starts_at,
-            ends_at=alert.ends_at,
-            fact=alert.fact,
-            fresh=shown[key],
-            attempts=before.episode if before and hushed else alert.episode,
-            acknowledged_by=taken_on(alert, before),
-            silenced=hushed,
-        )
-        yield key, view
+        yield key, _view(alert, before, fresh=shown[key], hushed=hushed)
+
+
+def _view(alert: Alert, before: Told | None, *, fresh: bool, hushed: bool) -> AlertView:
+    """An alert as its receiver is to see it: what it has not heard of only where it is told that now."""
+    known = before is not None and (hushed or not fresh)
+    return AlertView(
+        fingerprint=alert.fingerprint,
+        labels=alert.labels,
+        annotations=alert.annotations,
+        state=alert.state.value,
+        starts_at=alert.starts_at,
+        ends_at=alert.ends_at,
+        fact=alert.fact,
+        fresh=fresh,
+        attempts=before.episode if before and known else alert.episode,
+        acknowledged_by=taken_on(alert, before),
+        silenced=hushed,
+    )

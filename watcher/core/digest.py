@@ -66,6 +66,7 @@ def merged(messages: Sequence[Notification], sink: str, now: Millis) -> tuple[No
         resolved=len(alerts) - firing,
         fresh=sum(view.fresh for view in alerts),
         external_url=messages[-1].external_url,
+        held_back=sum(message.held_back for message in messages),
     )
     return made, tally
 

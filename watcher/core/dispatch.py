@@ -5,42 +5,31 @@ anybody reminded of it. Its end reaches who had been told of its start, and only
 each group once, and the count goes out with the group's next message after the silence has ended; where there is none,
 with a note to its receiver that the silence has ended. When a silence ends, what it held back and is still so is told at
 the group's pace, without `group_wait`. A fact is over at once: of those that were held back only the count is told.
+
+Where routes have changed, a group lives on in those that today's routes put its alerts into (its heirs). Who was told
+something is not told it again by them. A sink that keeps something open for each group hears that the old one has moved
+and how its heirs stand; of a sink that is no longer configured nothing can be closed.
 """
 
 import heapq
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from watcher.core import composing, route
+from watcher.core import aside, composing, route
 from watcher.core.alert import Alert, AlertState
+from watcher.core.aside import SinkRef
 from watcher.core.composing import Telling
 from watcher.core.duration import Millis
 from watcher.core.event import Event
-from watcher.core.group import (
-    Group,
-    Told,
-    decide,
-    is_fresh,
-    is_news,
-    is_unheard,
-    rank,
-    reminded_at,
-    standing,
-)
-from watcher.core.grouping import Groups
+from watcher.core.group import Group, Told, decide, is_fresh, is_news, rank, reminded_at, standing
+from watcher.core.holding import Holding
 from watcher.core.notification import Notification, NotifyReason
 from watcher.core.route import Route
 from watcher.core.silence import Fields, Silence
 from watcher.core.silencing import Silences
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SinkRef:
-    """What dispatching needs to know of a sink."""
-
-    id: str
-    send_resolved: bool = True
+__all__ = ("Dispatch", "Flush", "SinkRef")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +42,7 @@ class Flush:
     observed_at: Millis
 
 
-class Dispatch(Groups):
+class Dispatch(Holding):
     """The groups, held in memory and changed one alert at a time; what is to be told of them is in `flushes`."""
 
     def __init__(
@@ -64,22 +53,18 @@ class Dispatch(Groups):
         external_url: str = "",
         silences: Silences | None = None,
     ) -> None:
-        super().__init__()
-        self.root = root
+        super().__init__(root, silences or Silences())
         self.receivers = receivers
         self.external_url = external_url
-        self.silences = silences or Silences()
         self.flushes: list[Flush] = []
-        self.suppressed: Counter[str] = Counter()
-        self._routes = {each.id: each for each in route.walk(root)}
-        self._owed: Counter[str] = Counter()
+        self._moved: list[Group] = []
 
     def load(self, groups: Iterable[Group]) -> None:
         """Take over stored groups. What a group of a route that is no more knows moves to the routes of today."""
         orphans: list[Group] = []
         for group in groups:
             if self._is_home(group):
-                self._take(group)
+                self._take(replace(group, aside_due=aside.due(group, self.receivers[group.receiver])))
             else:
                 orphans.append(group)
                 self.changed.add(group.key)
@@ -102,18 +87,44 @@ class Dispatch(Groups):
 
     def _rehome(self, group: Group) -> None:
         """Let today's receivers take over an orphaned group at its pace: what it had still to say, and its recoveries."""
-        for key, alert in group.members.items():
-            told = group.told.get(key)
-            known = told is not None and (not is_fresh(alert, told) or bool(self.silences.over(alert.labels)))
-            for node in route.match(self.root, alert.labels):
-                at = alert.ends_at or alert.starts_at
-                home = self._enter(node, alert, at, told=told if known else None, counted=group.held.get(key, 0))
-                if known:
-                    heir = self.groups[home]
-                    last = heir.flushed_at or group.flushed_at
-                    flush = max(heir.flush, group.flush)
-                    self._put(replace(heir, flush=flush, flushed_at=last, rested_at=heir.rested_at or group.rested_at))
+        members = {key: alert for key, alert in group.members.items() if key in group.told}
+        known = {key: group.told[key] for key, alert in members.items() if self._is_known(alert, group.told[key])}
+        heirs: dict[str, dict[str, Told]] = {}
+        for key, told in known.items():
+            for home in self._move(group, key, told):
+                heirs.setdefault(home, {})[key] = told
+        for home, found in heirs.items():
+            self._inherit(self.groups[home], group, found)
+        for key in group.members:
+            if key not in known:
+                self._move(group, key, None)
+        if aside.stands(group):
+            self._moved.append(group)
         self._hand_over(group)
+
+    def _is_known(self, alert: Alert, told: Told) -> bool:
+        return not is_fresh(alert, told) or self.is_silenced(alert)
+
+    def _move(self, group: Group, key: str, told: Told | None) -> list[str]:
+        alert, counted = group.members[key], group.held.get(key, 0)
+        at = alert.ends_at or alert.starts_at
+        return [
+            self._enter(node, alert, at, told=told, counted=counted) for node in route.match(self.root, alert.labels)
+        ]
+
+    def _inherit(self, heir: Group, group: Group, told: Mapping[str, Told]) -> None:
+        """Let a group go on where an orphaned one was, under numbers that neither has used."""
+        heir = replace(
+            heir,
+            told={**heir.told, **told},
+            flush=max(heir.flush, group.flush),
+            flushed_at=heir.flushed_at or group.flushed_at,
+            rested_at=heir.rested_at or group.rested_at,
+            asides=max(heir.asides, group.asides + 1),
+            heard={**group.heard, **heir.heard},
+            moved=heir.moved or any(not each.resolved for each in told.values()),
+        )
+        self._put(replace(heir, aside_due=aside.due(heir, self.receivers[heir.receiver])))
 
     def add(self, alert: Alert, at: Millis) -> None:
         """Put a new or newly failed alert before every receiver that its labels lead to."""
@@ -132,31 +143,30 @@ class Dispatch(Groups):
             members=self._members.setdefault(key, {}),
             held=self._held.setdefault(key, {}),
         )
-        if told is not None:
-            group = replace(group, told={**group.told, alert.key: told})
         self._join(key, alert)
         if counted:
             self._held[key][alert.key] = counted
-        hushed = self.silences.over(alert.labels)
+        hushed = self.silences.over(alert)
+        told = told or group.told.get(alert.key)
         if hushed:
-            group = self._hold(group, alert, hushed)
-        if is_news(alert, group.told.get(alert.key), silenced=bool(hushed)) or not hushed:
+            group = self._hold(group, alert, hushed, told)
+        if not hushed or is_news(alert, told, silenced=True):
             group = _scheduled(group, node, at, escalates=rank(alert.labels) > group.severity)
-        self._put(self._idle(group, node))
+        self._put(self._idle(group))
         return key
 
     def update(self, alert: Alert, at: Millis) -> None:
         """Tell every group that has this alert of its change."""
-        hushed = self.silences.over(alert.labels)
+        hushed = self.silences.over(alert)
         for key in sorted(self._homes.get(alert.key, ())):
             group = self.groups[key]
             node = self._routes[group.route]
             self._join(key, alert)
             if hushed:
-                group = self._hold(group, alert, hushed)
+                group = self._hold(group, alert, hushed, group.told.get(alert.key))
             if not hushed or alert.key in group.told:
                 group = _scheduled(group, node, at)
-            self._put(self._idle(group, node))
+            self._put(self._idle(group))
 
     def next_due(self) -> Millis | None:
         """When a group is next to be looked at, or a silence begins or ends."""
@@ -170,7 +180,7 @@ class Dispatch(Groups):
             self._leave(key, home)
             group = self.groups[home]
             told = {name: each for name, each in group.told.items() if name != key}
-            self._put(self._idle(replace(group, told=told), self._routes[group.route]))
+            self._put(self._idle(replace(group, told=told)))
 
     def last_episode(self, key: str) -> int:
         """The last episode of an alert that some group still has something to say about; 0 if none has."""
@@ -180,7 +190,7 @@ class Dispatch(Groups):
         """How many groups have something to say that they have not said yet."""
         return sum(
             any(
-                is_news(alert, group.told.get(key), silenced=bool(self.silences.over(alert.labels)))
+                is_news(alert, group.told.get(key), silenced=self.is_silenced(alert))
                 for key, alert in group.members.items()
             )
             for group in self.groups.values()
@@ -188,15 +198,25 @@ class Dispatch(Groups):
 
     def flush_until(self, now: Millis, *, remind: bool = True) -> None:
         """Decide every group that is due by `now`; without `remind`, reminders wait until it is known that they are true."""
+        for group in self._moved:
+            self._close(group, now)
+        self._moved.clear()
         while (due := self.next_due()) is not None and due <= now:
             if due == self.silences.next_due:
                 self._turn(due, now)
             else:
                 _, _, key = heapq.heappop(self._due)
-                self._decide(self.groups[key], now, remind=remind)
+                self._look_at(key, due, now, remind=remind)
         for receiver, count in self._owed.items():
             self._note(None, receiver, count, now)
         self._owed.clear()
+
+    def _look_at(self, key: str, due: Millis, now: Millis, *, remind: bool) -> None:
+        if self.groups[key].due == due:
+            self._decide(self.groups[key], now, remind=remind)
+        group = self.groups.get(key)
+        if group is not None and group.aside_due is not None and group.aside_due <= due:
+            self._tell_aside(group, now, remind=remind)
 
     def _decide(self, group: Group, now: Millis, *, remind: bool) -> None:
         node, silenced = self._routes[group.route], self._silenced(group)
@@ -222,25 +242,48 @@ class Dispatch(Groups):
         )
         fresh = {k: a for k, a in group.members.items() if is_news(a, group.told.get(k), silenced=k in silenced)}
         observed = min((alert.observed_at for alert in fresh.values()), default=now)
-        sinks = self.receivers[group.receiver]
+        sinks, heard = self.receivers[group.receiver], dict(group.heard)
         for sink in sinks:
             if not (sink.send_resolved or failing):
                 self.suppressed["resolved_not_wanted"] += 1
                 continue
-            message = composing.message(group, telling, sink.id)
-            lane = f"{sink.id}|{group.key}"
-            self.flushes.append(Flush(sink=sink.id, lane=lane, notification=message, observed_at=observed))
+            self._send(group, sink, composing.message(group, telling, sink.id), observed)
+            if sink.refresh:
+                heard[sink.id] = now
         if not sinks:
             self.suppressed["no_sink"] += 1
         for key in fresh:
             self._held.get(group.key, {}).pop(key, None)
         told = composing.told(group, silenced)
         worst = max(rank(group.members[key].labels) for key in told)
-        return replace(group, flush=telling.flush, flushed_at=now, told=told, severity=worst, held_back=later)
+        return replace(
+            group, flush=telling.flush, flushed_at=now, told=told, severity=worst, held_back=later, heard=heard
+        )
 
-    def _unfinished(self, group: Group) -> dict[str, int]:
-        """What was held back by silences that have not ended."""
-        return {name: count for name, count in group.held_back.items() if name in self.silences.active}
+    def _send(self, group: Group, sink: SinkRef, message: Notification, observed: Millis) -> None:
+        lane = f"{sink.id}|{group.key}"
+        self.flushes.append(Flush(sink=sink.id, lane=lane, notification=message, observed_at=observed))
+
+    def _tell_aside(self, group: Group, now: Millis, *, remind: bool) -> None:
+        """Tell sinks what they asked for beside the news. Refreshes wait, as reminders do, until it is known what stands."""
+        sinks, heard = self.receivers[group.receiver], dict(group.heard)
+        silenced = self._silenced(group)
+        for sink, reason in aside.wanted(group, sinks, now, refresh=remind):
+            if message := composing.beside(group, reason, now, silenced, sink.id, self.external_url):
+                self._send(group, sink, message, now)
+            if sink.refresh:
+                heard[sink.id] = now
+        group = replace(group, asides=group.asides + 1, heard=heard, taken_on=False, moved=False)
+        due = aside.due(group, sinks)
+        self._put(replace(group, aside_due=due if due is None or due > now else now + 1))
+
+    def _close(self, group: Group, now: Millis) -> None:
+        """Say of a group that is no more that it goes on elsewhere, to sinks that keep something open for it."""
+        for sink in self.receivers.get(group.receiver, ()):
+            if sink.keeps_open:
+                message = composing.beside(group, NotifyReason.MOVED, now, frozenset(), sink.id, self.external_url)
+                if message:
+                    self._send(group, sink, message, now)
 
     def _settle(self, group: Group, node: Route, now: Millis) -> None:
         """Forget what has been told for good, and say when to look again; an idle group goes once its pace allows."""
@@ -249,12 +292,13 @@ class Dispatch(Groups):
         told = {key: each for key, each in group.told.items() if key in group.members}
         last = group.created_at if group.flushed_at is None else group.flushed_at
         if group.members:
-            self._put(_resting(replace(group, told=told), node, now))
+            group = _resting(replace(group, told=told), node, now)
+            self._put(replace(group, aside_due=aside.due(group, self.receivers[group.receiver])))
         elif now - last >= node.group_interval:
             self._drop(group.key)
             self._hand_over(group)
         else:
-            self._put(replace(group, told=told, due=last + node.group_interval))
+            self._put(replace(group, told=told, due=last + node.group_interval, aside_due=None))
 
     # ── silences ──
 
@@ -266,102 +310,67 @@ class Dispatch(Groups):
 
     def unsilence(self, silence_id: str, at: Millis) -> None:
         """End a silence at once."""
-        self._release(silence_id, at, at)
+        self._release([silence_id], at, at)
 
     def deployed(self, event: Event) -> None:
         """End the silences that last until the deployment that the event shows."""
-        for each in self.silences.deployed(event) if self.silences.active else ():
+        if self.silences.active and (found := self.silences.deployed(event)):
             name = event.record.name if event.record else ""
-            self._release(each, event.at, event.at, why=f"the next deployment of {name} began")
+            self._release(found, event.at, event.at, why=f"the next deployment of {name} began")
 
     def acknowledge(self, group_key: str, by: str) -> None:
         """Note that somebody has taken on what a group was told of: nobody is reminded of it until it changes."""
         group = self.groups.get(group_key)
-        for key in standing(group) if group else ():
-            for home in sorted(self._homes[key]):
-                heir = self.groups[home]
-                if key in standing(heir):
-                    told = replace(heir.told[key], acknowledged_by=by)
-                    self._put(replace(heir, told={**heir.told, key: told}))
+        keys = standing(group) if group else []
+        for home in sorted({home for key in keys for home in self._homes[key]}):
+            self._take_on(self.groups[home], keys, by)
 
-    def is_silenced(self, alert: Alert) -> bool:
-        """Whether the alert is held back now."""
-        return bool(self.silences.over(alert.labels))
-
-    def _silenced(self, group: Group) -> frozenset[str]:
-        if not self.silences.active:
-            return frozenset()
-        return frozenset(key for key, alert in group.members.items() if self.silences.over(alert.labels))
+    def _take_on(self, group: Group, keys: Iterable[str], by: str) -> None:
+        own = set(standing(group)).intersection(keys)
+        told = {key: replace(group.told[key], acknowledged_by=by) for key in own}
+        if any(told[key] != group.told[key] for key in own):
+            group = replace(group, told={**group.told, **told}, taken_on=True)
+            self._put(replace(group, aside_due=aside.due(group, self.receivers[group.receiver])))
 
     def _turn(self, due: Millis, now: Millis) -> None:
         """Let silences begin and end that do by `due`. Where one takes over from another nothing is told between them."""
         for begun in self.silences.starting(due):
             self._hush(begun)
-        for silence_id in self.silences.ending(due):
-            self._release(silence_id, due, now)
+        self._release(self.silences.ending(due), due, now)
 
-    def _hush(self, begun: Silence) -> None:
-        for group in list(self.groups.values()):
-            found = [each for each in group.members.values() if begun.matches(each.labels)]
-            changed = group
-            for alert in found:
-                changed = self._hold(changed, alert, begun.id)
-            if found:
-                self._put(self._idle(changed, self._routes[group.route]))
+    def _release(self, names: Iterable[str], at: Millis, now: Millis, *, why: str = "") -> None:
+        """End silences together: tell what they held back and is still so, and count to everybody what is not."""
+        ended: list[Silence] = []
+        owed: dict[str, Counter[str]] = {}
+        for name in names:
+            found, counts = self.silences.end(name, at, why)
+            if found is not None:
+                ended.append(found)
+                owed[name] = counts
+        for group in list(self.groups.values()) if ended else ():
+            self._let_go(group, ended, owed, at)
+        for each in ended:
+            for receiver in sorted(owed[each.id]):
+                self._note(each, receiver, owed[each.id][receiver], now)
 
-    def _hold(self, group: Group, alert: Alert, silence_id: str) -> Group:
-        """Count what is held back of an alert, once; what is over and was never told leaves the group."""
-        told, counted = group.told.get(alert.key), self._held[group.key]
-        if is_unheard(alert, told) and counted.get(alert.key, 0) < alert.episode:
-            counted[alert.key] = alert.episode
-            self.suppressed["silenced"] += 1
-            held_back = {**group.held_back, silence_id: group.held_back.get(silence_id, 0) + 1}
-            group = replace(group, held_back=held_back)
-        if told is None and (alert.fact or alert.state is AlertState.RESOLVED):
-            self._leave(alert.key, group.key)
-        return group
-
-    def _release(self, silence_id: str, at: Millis, now: Millis, *, why: str = "") -> None:
-        """End a silence: tell what it held back and is still so, and count to everybody what is not."""
-        found, owed = self.silences.end(silence_id, at, why)
-        if found is None:
-            return
-        for group in list(self.groups.values()):
-            freed = self._freed(group, found)
-            if freed:
-                node = replace(self._routes[group.route], group_wait=0)
-                worse = max(rank(each.labels) for each in freed) > group.severity
-                self._put(_scheduled(group, node, at, escalates=worse))
-            elif silence_id in group.held_back and not self._has_unheard(group):
-                later = self._unfinished(group)
-                owed[group.receiver] += sum(group.held_back.values()) - sum(later.values())
-                self._put(replace(group, held_back=later))
-        for receiver in sorted(owed):
-            self._note(found, receiver, owed[receiver], now)
-
-    def _freed(self, group: Group, ended: Silence) -> list[Alert]:
-        """What a silence held back of a group and no other one does."""
-        held = (group.members[key] for key in self._held[group.key])
-        return [each for each in held if ended.matches(each.labels) and not self.silences.over(each.labels)]
-
-    def _has_unheard(self, group: Group) -> bool:
-        """Whether the group has still to tell a failure, so that its next message can say what was held back."""
-        silenced = self._silenced(group)
-        return any(k not in silenced and is_unheard(a, group.told.get(k)) for k, a in group.members.items())
+    def _let_go(self, group: Group, ended: Sequence[Silence], owed: Mapping[str, Counter[str]], at: Millis) -> None:
+        """Schedule what is free now, or else give the count to the notes about the silences that have ended."""
+        freed = self._freed(group, ended)
+        if freed:
+            node = replace(self._routes[group.route], group_wait=0)
+            worse = max(rank(each.labels) for each in freed) > group.severity
+            self._put(_scheduled(group, node, at, escalates=worse))
+        elif not owed.keys().isdisjoint(group.held_back) and not self._has_unheard(group):
+            later = self._unfinished(group)
+            for name in group.held_back.keys() - later.keys():
+                owed[name if name in owed else ended[0].id][group.receiver] += group.held_back[name]
+            self._put(replace(group, held_back=later))
 
     def _note(self, ended: Silence | None, receiver: str, count: int, now: Millis) -> None:
         """Say that a silence has ended and how much it held back of which no other message tells."""
         heard_by = receiver if receiver in self.receivers else self.root.receiver
         note = composing.note(ended, count, now, receiver=heard_by, route=self.root.id)
         self._tell(note, NotifyReason.FIRST, now, frozenset())
-
-    def _hand_over(self, group: Group) -> None:
-        """Keep account of what was held back from a group that is no more."""
-        for name, count in group.held_back.items():
-            if name in self.silences.active:
-                self.silences.hold(name, group.receiver, count)
-            else:
-                self._owed[group.receiver] += count
 
 
 def _scheduled(group: Group, node: Route, at: Millis, *, escalates: bool = False) -> Group:
@@ -374,7 +383,7 @@ def _scheduled(group: Group, node: Route, at: Millis, *, escalates: bool = False
         due = at + node.group_wait if group.due is None else min(group.due, at + node.group_wait)
     else:
         due = max(at, group.flushed_at + node.group_interval)
-    return replace(group, due=due)
+    return group if group.due == due else replace(group, due=due)
 
 
 def _resting(group: Group, node: Route, now: Millis) -> Group:

@@ -30,6 +30,9 @@ class Group:
     together name a message for ever. `severity` ranks the worst of the last message. `due` is when to decide next (`None`: nothing to decide).
     `held` names the last episode of a member that a silence held back and that was counted, `held_back` has how many
     were, by silence, and are in no message yet. `rested_at` is when a reminder was last left out.
+
+    What is told beside the news, to sinks that ask for it: `aside_due` is when to look at that next, `asides` counts it.
+    `heard` has when each sink that wants refreshes was last told; `taken_on` and `moved` are what has happened since.
     """
 
     key: str
@@ -46,6 +49,18 @@ class Group:
     held: Mapping[str, int] = field(default_factory=dict)
     held_back: Mapping[str, int] = field(default_factory=dict)
     rested_at: Millis | None = None
+    aside_due: Millis | None = None
+    asides: int = 0
+    heard: Mapping[str, Millis] = field(default_factory=dict)
+    taken_on: bool = False
+    moved: bool = False
+
+
+def wake(group: Group) -> Millis | None:
+    """When the group is next to be looked at, for its news or for what is told beside it."""
+    if group.due is None or group.aside_due is None:
+        return group.aside_due if group.due is None else group.due
+    return min(group.due, group.aside_due)
 
 
 def rank(labels: Mapping[str, str]) -> int:
@@ -56,12 +71,13 @@ def rank(labels: Mapping[str, str]) -> int:
 
 def rewound(group: Group, now: Millis) -> Group:
     """The group without times to come: those were written before the clock was set back, and nothing may wait for them."""
-    last = max(group.created_at, group.flushed_at or 0, group.rested_at or 0)
+    last = max(group.created_at, group.flushed_at or 0, group.rested_at or 0, *group.heard.values())
     if last <= now:
         return group
     flushed_at = None if group.flushed_at is None else min(group.flushed_at, now)
     rested_at = None if group.rested_at is None else min(group.rested_at, now)
-    return replace(group, flushed_at=flushed_at, rested_at=rested_at, due=now)
+    heard = {sink: min(at, now) for sink, at in group.heard.items()}
+    return replace(group, flushed_at=flushed_at, rested_at=rested_at, heard=heard, due=now)
 
 
 def is_fresh(alert: Alert, told: Told | None) -> bool:

@@ -4,9 +4,10 @@ import heapq
 import itertools
 from dataclasses import replace
 
+from watcher.core import route
 from watcher.core.alert import Alert
 from watcher.core.duration import Millis
-from watcher.core.group import Group
+from watcher.core.group import Group, wake
 from watcher.core.route import Route
 
 
@@ -17,7 +18,8 @@ class Groups:
     place: a storm of alerts into one group must not copy it for each of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, root: Route) -> None:
+        self.root = root
         self.groups: dict[str, Group] = {}
         self.changed: set[str] = set()
         self._due: list[tuple[Millis, int, str]] = []
@@ -25,6 +27,7 @@ class Groups:
         self._homes: dict[str, set[str]] = {}
         self._members: dict[str, dict[str, Alert]] = {}
         self._held: dict[str, dict[str, int]] = {}
+        self._routes = {each.id: each for each in route.walk(root)}
 
     def _take(self, group: Group) -> None:
         """Take over a stored group as it is."""
@@ -36,22 +39,24 @@ class Groups:
             self._join(group.key, alert)
         self._plan(group)
 
-    def _idle(self, group: Group, node: Route) -> Group:
+    def _idle(self, group: Group) -> Group:
         """The group as it is; one that is empty and has nothing to say is looked at once more, to go."""
         if group.members or group.due is not None:
             return group
-        return replace(group, due=(group.flushed_at or group.created_at) + node.group_interval)
+        interval = self._routes[group.route].group_interval
+        return replace(group, due=(group.flushed_at or group.created_at) + interval)
 
     def _put(self, group: Group) -> None:
         before = self.groups.get(group.key)
         self.groups[group.key] = group
         self.changed.add(group.key)
-        if before is None or before.due != group.due:
+        if before is None or wake(before) != wake(group):
             self._plan(group)
 
     def _plan(self, group: Group) -> None:
-        if group.due is not None:  # equal dues come up in the order of their news
-            heapq.heappush(self._due, (group.due, next(self._serial), group.key))
+        due = wake(group)
+        if due is not None:  # equal dues come up in the order of their news
+            heapq.heappush(self._due, (due, next(self._serial), group.key))
 
     def _drop(self, key: str) -> None:
         for member in list(self._members.pop(key)):
@@ -79,6 +84,6 @@ class Groups:
         while self._due:
             due, _, key = self._due[0]
             group = self.groups.get(key)
-            if group is not None and group.due == due:
+            if group is not None and wake(group) == due:
                 return
             heapq.heappop(self._due)

@@ -49,6 +49,7 @@ class Ledger:
         self._counting = {rule.name: rule for rule in rules if isinstance(rule, CountRule)}
         self._novel = {rule.name: rule for rule in rules if isinstance(rule, NoveltyRule)}
         self._verdicts = tuple(rule for rule in rules if isinstance(rule, VerdictRule))
+        self._counts: Counter[str] = Counter()
         self._by_subject: dict[tuple[str, str, str, str], set[str]] = {}
         self._pending: dict[Watched, list[tuple[Millis, str]]] = {}
         self._observation: tuple[str, str, Millis] | None = None
@@ -147,7 +148,7 @@ class Ledger:
 
     def counts(self) -> Counter[str]:
         """Alerts by state."""
-        return Counter(alert.state.value for alert in self.alerts.values())
+        return self._counts
 
     def _operate(self, event: Event) -> None:
         """Let what a person did take effect, or a deployment end the silences that last until it."""
@@ -336,6 +337,9 @@ class Ledger:
         if before is not None and before.subject != alert.subject:
             self._leave(before)
         self.alerts[alert.key] = alert
+        if before is not None:
+            self._counts[before.state.value] -= 1
+        self._counts[alert.state.value] += 1
         self._by_subject.setdefault(_home(alert), set()).add(alert.key)
         for due in filter(None, (alert.due, alert.expires)):
             if stored or before is None or due not in {before.due, before.expires}:
@@ -344,7 +348,7 @@ class Ledger:
             self.changed.add(alert.key)
 
     def _remove(self, alert: Alert) -> None:
-        del self.alerts[alert.key]
+        self._counts[self.alerts.pop(alert.key).state.value] -= 1
         self._leave(alert)
         self.changed.add(alert.key)
 

@@ -8,7 +8,11 @@ from watcher.core.duration import Millis
 
 
 class NotifyReason(StrEnum):
-    """Why a group was, or was not, told; the answer of `group.decide`."""
+    """Why a group was, or was not, told; up to `repeat_interval` and at last the answers of `group.decide`.
+
+    The others are told to sinks that ask for them, and hold no news: `refresh` says that what was told still stands,
+    `acknowledged` that somebody has taken on something of it, `moved` that it goes on under the name of another group.
+    """
 
     FIRST = "first_notification"
     NEW_ALERTS = "new_alerts"
@@ -17,6 +21,9 @@ class NotifyReason(StrEnum):
     ALL_RESOLVED = "all_resolved"
     REPEAT = "repeat_interval"
     DIGEST = "digest"
+    REFRESH = "refresh"
+    ACKNOWLEDGED = "acknowledged"
+    MOVED = "moved"
     NOTHING_NEW = "nothing_new"
 
 

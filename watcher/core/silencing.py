@@ -1,13 +1,17 @@
 """The silences that judging goes by: which hold now, which are to come, and what they held back that nobody was told."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from watcher.core import silence
+from watcher.core.alert import Alert
 from watcher.core.duration import Millis
 from watcher.core.event import Event
 from watcher.core.matcher import Compile, Test
 from watcher.core.silence import Fields, Progress, Silence, Stage
+
+REMEMBERED = 250_000
+"""Of how many label sets it is kept which silences they fulfil: some 100 bytes each."""
 
 
 def _no_patterns(_: str) -> Test:
@@ -27,6 +31,7 @@ class Silences:
         self.next_due: Millis | None = None
         self._waiting: dict[str, Silence] = {}
         self._held: dict[str, Counter[str]] = {}
+        self._known: dict[str, tuple[str, ...]] = {}
         self._compile = compile_pattern
 
     def load(self, rows: Iterable[tuple[Fields, Progress]]) -> None:
@@ -47,9 +52,24 @@ class Silences:
             self._note(found.id, Stage.WAITING)
             self._plan()
 
-    def over(self, labels: Mapping[str, str]) -> str:
-        """The id of a silence that holds back an alert with these labels, the oldest; empty where there is none."""
-        return next((each.id for each in self.active.values() if each.matches(labels)), "")
+    def over(self, alert: Alert) -> str:
+        """The id of a silence that holds back an alert, the oldest; empty where there is none.
+
+        It is asked again and again about the same labels, which never change: the answers are kept until another
+        silence begins, and one that has ended since is passed over.
+        """
+        if not self.active:
+            return ""
+        names = self._known.get(alert.fingerprint)
+        if names is None:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            names = tuple([each.id for each in self.active.values() if each.matches(alert.labels)])
+            self._known[alert.fingerprint] = names
+        for name in names:
+            if name in self.active:
+                return name
+        return ""
 
     def starting(self, at: Millis) -> list[Silence]:
         """Begin those that are to begin by then."""
@@ -57,7 +77,8 @@ class Silences:
         for each in found:
             self.active[each.id] = self._waiting.pop(each.id)
             self._note(each.id, Stage.ACTIVE)
-        self._order()
+        if found:
+            self._order()
         self._plan()
         return found
 
@@ -87,6 +108,7 @@ class Silences:
 
     def _order(self) -> None:
         """Of several that hold an alert back the same one is named whenever it is asked for."""
+        self._known.clear()
         self.active = {
             each.id: each for each in sorted(self.active.values(), key=lambda each: (each.starts_at, each.id))
         }

@@ -1,7 +1,7 @@
 """Deliver: claim what is due, send it, settle what came of it. Records first, so a crash is only ever a doubt."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ from watcher.core.notification import Notification
 from watcher.errors import DeliveryError, StoreError
 from watcher.metrics import Metrics
 from watcher.pipeline.backlog import Backlog
-from watcher.pipeline.places import Place, Places
+from watcher.pipeline.places import LINGER, Place, Places
 from watcher.ports import Env, Settled, Sink, Store
 
 log = structlog.get_logger(__name__)
@@ -93,11 +93,13 @@ class Deliverer:
         await self._settle_all()
         now = self._env.clock.now()
         for place in self._places:
-            await self._backlog.look_over(place, now)
+            if place.overdue or place.away:
+                await self._backlog.look_over(place, now)
         turns = await self._take_turns(now)
         if turns:
             await self._claim(turns, now)
-        await self._settle_all()
+        if self._unsettled:
+            await self._settle_all()
         return bool(turns)
 
     async def _take_turns(self, now: Millis) -> dict[str, tuple[Place, bytes]]:
@@ -106,8 +108,7 @@ class Deliverer:
         What is sent now all the same goes in the order in which it was decided.
         """
         found: list[tuple[bool, int, Place, Delivery]] = []
-        for place in self._places:
-            due = await self._due(place, now)
+        for place, due in await self._due(now):
             found += [(each.severity != "critical", at, place, each) for at, each in enumerate(due)]
         turns: list[tuple[Place, Delivery, bytes]] = []
         for lesser, _, place, each in sorted(found, key=lambda item: (*item[:2], item[3].due_at)):
@@ -117,13 +118,20 @@ class Deliverer:
         turns.sort(key=lambda turn: (turn[1].due_at, turn[1].seq))
         return {each.id: (place, body) for place, each, body in turns}
 
-    async def _due(self, place: Place, now: Millis) -> list[Delivery]:
-        """What a sink has room for. One that is down is tried with whatever there is, due or not."""
-        room = self._places.room(place, now)
-        due = await self._store.due_deliveries(place.sink.id, now, room) if room else ()
-        if room and not due and place.breaker.down:
-            due = await self._store.due_deliveries(place.sink.id, now + 2 * HOUR, 1)
-        return list(due)
+    async def _due(self, now: Millis) -> list[tuple[Place, Sequence[Delivery]]]:
+        """What the sinks have room for. One that is down is tried with whatever there is, due or not."""
+        rooms = {each.sink.id: self._places.room(each, now) for each in self._places if not each.is_busy(now)}
+        if not rooms:
+            return []
+        found = [(self._places[sink], each) for sink, each in (await self._store.waiting(rooms, now)).items()]
+        asked: list[tuple[Place, Sequence[Delivery]]] = []
+        for place, waiting in found:
+            place.looked_at, place.next_due = now, waiting.next_due
+            due = waiting.due
+            if rooms[place.sink.id] and not due and place.breaker.down and waiting.next_due is not None:
+                due = await self._store.due_deliveries(place.sink.id, now + 2 * HOUR, 1)
+            asked.append((place, due))
+        return asked
 
     async def _claim(self, turns: Mapping[str, tuple[Place, bytes]], now: Millis) -> None:
         """Start what could be claimed. Turns were taken before and are remembered with the claim, even where it fails."""
@@ -154,10 +162,12 @@ class Deliverer:
     async def next_due(self) -> Millis | None:
         """When there is something to start, if nothing changes before; a full sink's next start is a change."""
         times: list[Millis] = []
+        now = self._env.clock.now()
         for place in self._places:
-            ready = self._places.ready_at(place)
-            due = await self._store.next_due(place.sink.id) if ready is not None else None
-            if ready is not None and due is not None:
+            ready, due = self._places.ready_at(place), place.next_due
+            if ready is not None and place.is_busy(now):
+                times.append(place.looked_at + LINGER)
+            elif ready is not None and due is not None:
                 times.append(ready if place.breaker.down else max(due, ready))
         return min(times, default=None)
 
@@ -188,7 +198,8 @@ class Deliverer:
             log.error("delivery.unsettled", id=delivery.id, error=str(error))  # noqa: TRY400  its text says it all
         finally:
             place.sending -= 1
-            self._changed()
+            if not place.is_busy(self._env.clock.now()):
+                self._changed()
 
     def _conclude(self, place: Place, delivery: Delivery, attempt: Attempt) -> None:
         """Decide what follows from an attempt, for the row and for its sink; it is kept until the store has taken it."""
@@ -275,7 +286,7 @@ async def _attempt(sink: Sink, delivery: Delivery) -> Attempt:
     try:
         return Attempt(memo=await sink.send(delivery))
     except DeliveryError as error:
-        return Attempt(error=error)
+        return Attempt(error=error, memo=error.memo)
     except Exception as error:
         log.exception("delivery.crashed", id=delivery.id, sink=delivery.sink)
         fault = DeliveryError(f"internal error: {type(error).__name__}", Outcome.UNKNOWN, reason="internal")

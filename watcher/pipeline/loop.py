@@ -30,11 +30,14 @@ class Loop:
 
     async def run(self) -> None:
         """Loop until stopped."""
-        while not self._stopping:
-            due = await self._try()
-            self.alive_at = self._clock.monotonic()
-            latest = self._clock.now() + IDLE
-            await self.wake.wait(self._clock, latest if due is None else min(due, latest))
+        try:
+            while not self._stopping:
+                due = await self._try()
+                self.alive_at = self._clock.monotonic()
+                latest = self._clock.now() + IDLE
+                await self.wake.wait(self._clock, latest if due is None else min(due, latest))
+        finally:
+            self.wake.close()
 
     def stop(self) -> None:
         """End after the step that runs."""

@@ -1,6 +1,7 @@
 """Observe: poll one source and commit what happened. It judges nothing."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -311,13 +312,14 @@ class Observer(Generic[R]):
             else:
                 self._busy_since.pop(each.id, None)
 
-    def _report(self, events: Iterable[Event], *, failures: int, quarantined: int) -> None:
+    def _report(self, events: Sequence[Event], *, failures: int, quarantined: int) -> None:
         project, source = self.target.project, self.target.name
         self._metrics.polls.labels(source, "ok").inc()
         self._metrics.source_blind.labels(project, source).set(0)
         self._metrics.source_last_success.labels(project, source).set(self._env.clock.now() / 1000)
+        for kind, count in Counter(event.type for event in events).items():
+            self._metrics.events.labels(kind.value).inc(count)
         for event in events:
-            self._metrics.events.labels(event.type.value).inc()
             if event.type is EventType.STATUS and event.record:
                 name, before, after = event.record.name, event.previous_status, event.record.status
                 log.info("record.changed", project=project, source=source, record=name, before=before, now=after)

@@ -4,7 +4,7 @@ Paces are shared by name, so a turn is taken from all places at once. What has c
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -20,6 +20,10 @@ log = structlog.get_logger(__name__)
 
 PER_SINK = 5
 """Sends under way to one sink at once; the last one is for something critical only."""
+UNPACED = 24
+"""The same for a sink that says nothing of how fast it may be sent to, once it has taken that many in a row."""
+LINGER: Millis = 5
+"""How long at most is waited until several places are free, so that they are filled in one commit."""
 PER_PACE = 8
 """Sends under way at once to sinks that share a pace, which is to one host."""
 
@@ -28,6 +32,7 @@ PER_PACE = 8
 class Place:
     """One sink, its sends under way, and how it stands.
 
+    `taken` counts what it has taken since it last did not; `looked_at` is when it was last asked what waits for it, `next_due` when the next of that is due, as far as is known.
     `refusing` is what was last told of it, unknown (`None`) where nothing is: the process before may have said that it
     was, so the first message that it takes says that it is not. `away` is how long a sink that has just come back was
     down; `overdue` says that what waits for it is to be looked over.
@@ -39,11 +44,27 @@ class Place:
     refusing: bool | None = None
     away: Millis = 0
     overdue: bool = False
+    taken: int = 0
+    looked_at: Millis = 0
+    next_due: Millis | None = None
+    _own: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._own = Pace(name=f"sink {self.sink.id}", every=0)
 
     @property
     def paces(self) -> tuple[Pace, ...]:
         """Those of the sink, and one of its own that only keeps others away when the receiver asks for it."""
-        return (Pace(name=f"sink {self.sink.id}", every=0), *self.sink.paces)
+        return (self._own, *self.sink.paces)
+
+    @property
+    def most(self) -> int:
+        """How many sends to it may be under way at once: one that takes what it gets is given more."""
+        return PER_SINK if self.sink.paces else min(PER_SINK + self.taken, UNPACED)
+
+    def is_busy(self, now: Millis) -> bool:
+        """Whether so much is under way that looking for more had better wait, a moment at most, until there is room for many."""
+        return self.sending > max(self.most // 2, PER_SINK) and 0 <= now - self.looked_at < LINGER
 
 
 class Places:
@@ -79,18 +100,18 @@ class Places:
         """How many messages may be sent to it now, were all of them critical."""
         if place.breaker.down and (place.sending or now < place.breaker.probe_at):
             return 0
-        free = min(1 if place.breaker.down else PER_SINK - place.sending, self._free(place))
+        free = min(1 if place.breaker.down else place.most - place.sending, self._free(place))
         return pacing.turns(place.paces, self._full, now, free) if free > 0 else 0
 
     def ready_at(self, place: Place) -> Millis | None:
         """From when something may be sent to it; `None` where one that is under way has to end first."""
-        if place.sending >= (1 if place.breaker.down else PER_SINK - 1) or self._free(place) <= 0:
+        if place.sending >= (1 if place.breaker.down else place.most - 1) or self._free(place) <= 0:
             return None
         return max(pacing.ready_at(place.paces, self._full), place.breaker.probe_at if place.breaker.down else 0)
 
     def take(self, place: Place, now: Millis, *, critical: bool) -> bool:
         """Take a turn of each of its paces and a place among the sends under way, where there still are any."""
-        if self.room(place, now) < 1 or (place.sending >= PER_SINK - 1 and not critical):
+        if self.room(place, now) < 1 or (place.sending >= place.most - 1 and not critical):
             return False
         self._changed(pacing.taken(place.paces, self._full, now))
         place.sending += 1
@@ -102,6 +123,7 @@ class Places:
 
     def learn(self, place: Place, outcome: Outcome, now: Millis, *, limited: bool, jitter: float) -> None:
         """What an attempt says of the sink itself."""
+        place.taken = place.taken + 1 if outcome is Outcome.DELIVERED else 0
         before, place.breaker = (
             place.breaker,
             breaker.after(place.breaker, outcome, now, limited=limited, jitter=jitter),
@@ -129,6 +151,8 @@ class Places:
 
     def _free(self, place: Place) -> int:
         """How many more sends the paces allow that it shares with others."""
+        if not place.sink.paces:
+            return place.most
         shared = {pace.name for pace in place.sink.paces}
         busiest = max(
             (

@@ -14,6 +14,7 @@ from watcher.ports.rows import (
     Settled,
     SilenceRow,
     Standing,
+    Waiting,
 )
 from watcher.ports.store import Store
 from watcher.ports.world import Clock, Env
@@ -45,4 +46,5 @@ __all__ = [
     "Source",
     "Standing",
     "Store",
+    "Waiting",
 ]

@@ -28,7 +28,8 @@ class Sink(Protocol):
     """One configured destination. Policy (retry, pacing, order) stays outside.
 
     A sink whose receiver follows each group on its own (an incident, an alert that must be ended) says so with
-    `one_by_one = True`: what waited for it through an outage is never told in one.
+    `one_by_one = True`: what waited for it through an outage is never told in one. What few sinks ask for beside the news
+    they say likewise, with attributes called as in `SinkRef`: `refresh`, `acknowledgements` and `keeps_open`.
     """
 
     @property

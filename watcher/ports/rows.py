@@ -54,6 +54,14 @@ class LedgerRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What may be attempted of a sink now, and when the next of it is due (`None`: nothing waits)."""
+
+    due: Sequence[Delivery]
+    next_due: Millis | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """One settled attempt: the delivery as it now stands. `memo` is what its sink wants remembered of the lane, if it changed.
 

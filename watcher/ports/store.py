@@ -27,6 +27,7 @@ from watcher.ports.rows import (
     Settled,
     SilenceRow,
     Standing,
+    Waiting,
 )
 
 R = TypeVar("R", bound=Record)
@@ -92,6 +93,13 @@ class Store(Protocol):
 
     async def next_due(self, sink: str) -> Millis | None:
         """When the next delivery of a sink that heads its lane is due, pending or held."""
+        ...
+
+    async def waiting(self, rooms: Mapping[str, int], now: Millis) -> Mapping[str, Waiting]:
+        """What may be attempted of each sink, as `due_deliveries` has it, and when the next of it is due; from one read.
+
+        `rooms` says how many of each are asked for, 0 for none.
+        """
         ...
 
     async def claim(

@@ -2,16 +2,15 @@
 
 Labels are the identity of an alert there as here, so they are the alert's own and nothing that changes while it fires:
 status, build and message are annotations. What fires is pushed with an end `resolve_after` away, which every message of
-its group puts off: a watcher that is gone is forgotten in time, and one that lives never lets a firing alert lapse, since
-groups repeat oftener than that (the configuration is held to it). What has ended is pushed with its real end. A fact has
-no end: it gets one when it is pushed, `FACT_LASTS` later, so that it is still told after an outage of any length, and a
-second one of the same labels is news again.
+its group puts off, and a refresh after each third of that time whatever reminders, silences and acknowledgements do: a
+watcher that is gone is forgotten in time, and one that lives never lets a firing alert lapse. What has ended is pushed
+with its real end. A fact has no end: it gets one when it is pushed, `FACT_LASTS` later, so that it is still told after an
+outage of any length, and a second one of the same labels is news again.
 
 The members of a cluster share what they have sent and not what they were told, so every one of them gets every push. One
 that took it is enough: the others hear of it with the next.
 
 Alertmanager tells nobody of what had ended before it heard of it first; everything else about who is told is its own.
-What is acknowledged or silenced here is not repeated, so that after `resolve_after` it lapses there.
 """
 
 import asyncio
@@ -50,7 +49,11 @@ from watcher.sinks.base import (
 from watcher.sinks.outcome import refusal
 
 PATH = "/api/v2/alerts"
-RESOLVE_AFTER: Millis = 8 * 3_600_000
+RESOLVE_AFTER: Millis = 3 * 3_600_000
+SHORTEST: Millis = 180_000
+"""A refresh is a row in the outbox: shorter would mean more than one a minute for each group."""
+REFRESHES = 3
+"""How often a firing alert is pushed in the time after which it would lapse: two may fail or be late."""
 FACT_LASTS: Millis = 600_000
 """How long a fact fires there: twice the interval at which a group of Alertmanager's default tells its news."""
 MAX_VALUE = 500
@@ -70,8 +73,8 @@ def _length(value: object) -> Millis:
         length = duration.parse(value) if isinstance(value, str) else 0
     except ValueError:
         length = 0
-    if length <= 0:
-        raise ValueError('write a duration like "8h"')
+    if length < SHORTEST:
+        raise ValueError(f'write a duration like "3h", of at least {duration.text(SHORTEST)}')
     return length
 
 
@@ -100,9 +103,9 @@ class AlertmanagerConfig(SinkConfig):
     urls: tuple[Annotated[str, AfterValidator(base_url)], ...] = Field(min_length=1, max_length=20)
     """Every member of the cluster itself, not a balancer before them. The API's path is put behind."""
     resolve_after: Annotated[Millis, BeforeValidator(_length), WithJsonSchema({"type": "string"})] = Field(
-        default=RESOLVE_AFTER, json_schema_extra={"default": "8h"}
+        default=RESOLVE_AFTER, json_schema_extra={"default": "3h"}
     )
-    """When a firing alert counts as resolved there unless it is pushed again; longer than any repeat_interval of its routes."""
+    """When a firing alert counts as resolved there if nothing comes any more. It is pushed again three times as often."""
     username: Annotated[str, AfterValidator(_username)] | None = None
     """For basic authentication, with `password`."""
     password: SecretStr | None = None
@@ -163,6 +166,7 @@ class Alertmanager:
         self.id = sink_id
         self.send_resolved = config.send_resolved
         self.resolve_after = config.resolve_after
+        self.refresh = config.resolve_after // REFRESHES
         self._endpoints = endpoints
         self._authorization = authorization
         self._clock = clock

@@ -87,6 +87,7 @@ def payload(notification: Notification) -> Mapping[str, object]:
         "firing": notification.firing,
         "resolved": notification.resolved,
         "fresh": notification.fresh,
+        "held_back": notification.held_back,
         "alerts": [
             {"status": alert.state, "labels": dict(alert.labels), "summary": render.line(alert)}
             for alert in render.ranked(notification.alerts)

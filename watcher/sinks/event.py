@@ -52,7 +52,12 @@ def _content(notification: Notification, max_alerts: int) -> dict[str, object]:
         "groupKey": notification.group_key,
         "groupLabels": in_order(notification.group_labels),
         "commonLabels": in_order(render.shared_labels(notification)),
-        "counts": {"firing": notification.firing, "resolved": notification.resolved, "fresh": notification.fresh},
+        "counts": {
+            "firing": notification.firing,
+            "resolved": notification.resolved,
+            "fresh": notification.fresh,
+            "heldBack": notification.held_back,
+        },
         "alerts": [_alert(alert) for alert in told],
         "omitted": len(alerts) - len(told),
         "externalUrl": notification.external_url,

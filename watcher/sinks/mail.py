@@ -132,8 +132,8 @@ def _parts(notification: Notification) -> list[_Part]:
 
 def _alerts(notification: Notification, alerts: Sequence[AlertView]) -> str:
     told = [f"{render.standing(each, notification.at)}: {render.line(each)}" for each in alerts[: render.LISTED]]
-    more = render.left_out(alerts[render.LISTED :])
-    return "\n".join([*(render.clip(each, MAX_LINE) for each in told), *([more] if more else [])])
+    counts = (render.left_out(alerts[render.LISTED :]), render.held_back(notification))
+    return "\n".join([*(render.clip(each, MAX_LINE) for each in told), *filter(None, counts)])
 
 
 def _fields(notification: Notification, single: AlertView | None) -> list[str]:

@@ -2,7 +2,7 @@
 
 `dedup_key` is made of the group's key, so that everything told of a group lands on one incident whatever its alerts do
 one by one, across restarts too: it is triggered while anything fires, acknowledged when a person has acknowledged all
-that does, and resolved with the last. Repeats are harmless: PagerDuty adds a trigger to the incident that is open, and
+that does (at once when somebody does), and resolved with the last. Repeats are harmless: PagerDuty adds a trigger to the incident that is open, and
 passes over what it does not know. A fact that is no more than information (a good deployment) is no incident, which
 nothing would ever resolve: all of a message's are one change event, which calls nobody. A graver fact is an incident
 that a person closes, or the end of what else its group tells.
@@ -25,7 +25,7 @@ from pydantic import AfterValidator, SecretStr
 
 from watcher import render
 from watcher.core.delivery import Delivery
-from watcher.core.notification import AlertView, Notification
+from watcher.core.notification import AlertView, Notification, NotifyReason
 from watcher.core.pacing import Pace
 from watcher.sinks.base import (
     TIMEOUT,
@@ -95,6 +95,8 @@ class PagerDuty:
     """Posts events to one service."""
 
     one_by_one = True
+    acknowledgements = True
+    keeps_open = True
 
     def __init__(
         self,
@@ -133,14 +135,19 @@ def encoded(event: Mapping[str, Any]) -> bytes:
 
 
 def payload(notification: Notification) -> dict[str, Event]:
-    """The event about the group's incident, the change event, or both; never neither.
+    """The event about the group's incident, the change event, or both; neither only where a part is acknowledged.
 
     A message that is told in short holds fewer alerts than it counts: of those it says nothing but that they are there.
+    What silences held back has no place in an event that triggers nothing; there a change tells it.
     """
+    what = action(notification)
+    if notification.reason is NotifyReason.ACKNOWLEDGED and what != "acknowledge":
+        return {}
     changes = [alert for alert in notification.alerts if is_change(alert)]
     troubles = [alert for alert in notification.alerts if not is_change(alert)]
     is_whole = len(notification.alerts) == notification.firing + notification.resolved
-    parts = {"change": _change(notification, changes)} if changes else {}
+    counted = [] if what == "trigger" or not notification.held_back else troubles
+    parts = {"change": _change(notification, changes or counted)} if changes or counted else {}
     return parts if changes and is_whole and not troubles else {"event": _event(notification, troubles), **parts}
 
 
@@ -155,13 +162,16 @@ def dedup_key(notification: Notification) -> str:
 
 
 def action(notification: Notification) -> str:
-    """What the incident of a group has come to."""
+    """What the incident of a group has come to. One that has moved ends here, and is triggered under its new name."""
+    if notification.reason is NotifyReason.MOVED:
+        return "resolve"
     firing = [alert for alert in notification.alerts if not render.is_over(alert)]
     unshown = notification.firing > len(firing)
     troubles = [alert for alert in firing if not is_change(alert)]
     if not (troubles or unshown):
         return "resolve"
-    return "acknowledge" if not unshown and all(alert.acknowledged_by for alert in troubles) else "trigger"
+    taken_on = not unshown and all(alert.acknowledged_by for alert in troubles)
+    return "acknowledge" if taken_on and notification.reason is not NotifyReason.REFRESH else "trigger"
 
 
 def severity(alerts: Sequence[AlertView]) -> str:

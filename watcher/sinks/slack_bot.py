@@ -78,6 +78,7 @@ class SlackBot:
 
     def __init__(self, sink_id: str, api: Api, manner: Manner, *, send_resolved: bool = True) -> None:
         self.id = sink_id
+        self.acknowledgements = self.keeps_open = manner.edits
         self.send_resolved = send_resolved
         self.paces = paces(api, manner)
         self._api = api

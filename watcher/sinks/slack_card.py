@@ -4,7 +4,8 @@ A card is one message at the root of a thread, for one group at one sink. It sho
 holds how it came to that. It begins with the first thing told of a group and ends when nothing of it stands any more:
 all has ended, or it was only of facts, which never end. What is told after that begins a new card, so that a trouble of
 today is not hidden in a message of last week. Where ends are not told (`send_resolved = false`), a notification that says
-it is the first does. A digest is a message of its own: nothing will ever be said of just what it tells of.
+it is the first does. A digest is a message of its own: nothing will ever be said of just what it tells of. A group that
+moves to another name, since routes have changed, ends its card, and begins another one without calling anybody.
 
 What a person must hear. A message that is edited makes no sound, and a reply only to those who follow the thread. So:
 a failure, a failure anew and a reminder of one are broadcast into the channel; an end, and news of severity `info`, stand
@@ -39,6 +40,8 @@ class Sheet:
     """A notification, rendered: the bytes that are frozen are these fields as JSON.
 
     `line` is what later states of the card show of it, `beginning` what the thread shows of a card that began with it.
+    `counts` says that it counts what silences held back, which no other message does; `aside` that it holds no news, so
+    that it is on the card alone.
     """
 
     message: dict[str, Any]
@@ -50,6 +53,8 @@ class Sheet:
     firing: bool
     stands: bool
     loud: bool
+    counts: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +98,8 @@ class Manner:
 
 def sheet(notification: Notification, manner: Manner) -> Sheet:
     """What a notification wants of a card."""
-    wanted = buttons(notification) if manner.actions else []
+    moved = notification.reason is NotifyReason.MOVED
+    wanted = buttons(notification) if manner.actions and not moved else []
     spare = SPARE + slack_message.size(wanted) + len(manner.mention)
     message = slack_message.payload(notification, spare=spare)
     firing = [alert for alert in notification.alerts if not render.is_over(alert)]
@@ -104,9 +110,11 @@ def sheet(notification: Notification, manner: Manner) -> Sheet:
         line=_line(notification),
         beginning=_beginning(notification),
         first=notification.reason in {NotifyReason.FIRST, NotifyReason.DIGEST},
-        firing=bool(firing),
-        stands=any(not alert.fact for alert in firing) and notification.reason is not NotifyReason.DIGEST,
+        firing=bool(firing) and not moved,
+        stands=any(not alert.fact for alert in firing) and not moved and notification.reason is not NotifyReason.DIGEST,
         loud=_is_loud(notification),
+        counts=bool(notification.held_back),
+        aside=notification.reason in slack_message.ASIDE,
     )
 
 
@@ -122,7 +130,7 @@ def _is_loud(notification: Notification) -> bool:
 
 def _line(notification: Notification) -> str:
     emoji, _ = slack_message.signs(notification)
-    title = escape(render.title(notification), MAX_EARLIER)
+    title = escape(slack_message.headline(notification), MAX_EARLIER)
     return f"{render.to_the_second(notification.at)} {emoji} {title}"
 
 
@@ -180,8 +188,9 @@ def is_to_edit(card: Card, told: Sheet, delivery: Delivery, manner: Manner) -> b
 
 
 def is_to_reply(card: Card, told: Sheet, delivery: Delivery, manner: Manner) -> bool:
-    """Whether a message is to be posted beside the card."""
-    return (manner.threads or told.loud or is_late(card, delivery)) and card.replied != delivery.id
+    """Whether a message is to be posted beside the card: also where the card never shows what only this one counts."""
+    unseen = is_late(card, delivery) or (told.counts and delivery.superseded)
+    return (manner.threads or told.loud or unseen) and not told.aside and card.replied != delivery.id
 
 
 def is_to_broadcast(told: Sheet, manner: Manner) -> bool:

@@ -40,7 +40,14 @@ _COLOURS = {"critical": "#d32f2f", "warning": "#f2a600", "info": "#2b7bba"}
 _RESOLVED, _PLAIN = ("✅", "#2e9e5b"), ("⚪", "#8d8d8d")
 _FIELDS = ("severity", "connector", "type", "region", "project", "deployment", "application", "source")
 _SHOWN = frozenset({"summary", "description", "error", "runbook_url"})
-QUIET = frozenset({NotifyReason.NEW_RESOLVED, NotifyReason.ALL_RESOLVED})
+ASIDE = frozenset({NotifyReason.REFRESH, NotifyReason.ACKNOWLEDGED, NotifyReason.MOVED})
+"""What holds no news."""
+QUIET = frozenset({NotifyReason.NEW_RESOLVED, NotifyReason.ALL_RESOLVED, *ASIDE})
+"""What is told without calling anybody."""
+_SAID = {
+    NotifyReason.ACKNOWLEDGED: "acknowledged",
+    NotifyReason.MOVED: "goes on in another message, since routes have changed",
+}
 
 
 # ── characters ───────────────────────────────────────────────────────────────
@@ -80,7 +87,7 @@ def payload(notification: Notification, mention: str = "", *, spare: int = 0) ->
     """The message, in the largest of `SIZES` that is within the budget less what is to be spared for blocks to come."""
     emoji, colour = signs(notification)
     call = mention if calls(notification) else ""
-    title = f"{emoji} {render.title(notification)}"
+    title = f"{emoji} {headline(notification)}"
     header: Block = {
         "type": "header",
         "text": {"type": "plain_text", "text": escape(title, MAX_HEADER), "emoji": False},
@@ -132,6 +139,7 @@ def _blocks(notification: Notification, listed: int, excerpt: int) -> list[Block
     error = news_of(alerts)
     return [
         *(_single(single, notification.at) if single else _list(alerts, listed, notification.at)),
+        *_counted(notification),
         *_fields(notification, single),
         *([section(fenced(error, excerpt))] if error else []),
         _context(notification, alerts[:1]),
@@ -140,7 +148,16 @@ def _blocks(notification: Notification, listed: int, excerpt: int) -> list[Block
 
 def _least(notification: Notification) -> list[Block]:
     """What fits whatever else there is: the first alert, the count of the others, and where it comes from."""
-    return [*_list(render.ranked(notification.alerts), 1, notification.at), _context(notification, ())]
+    return [
+        *_list(render.ranked(notification.alerts), 1, notification.at),
+        *_counted(notification),
+        _context(notification, ()),
+    ]
+
+
+def _counted(notification: Notification) -> list[Block]:
+    counted = render.held_back(notification)
+    return [section(f"*{counted}*")] if counted else []
 
 
 def news_of(alerts: Sequence[AlertView]) -> str:
@@ -154,8 +171,16 @@ def news_of(alerts: Sequence[AlertView]) -> str:
     return ""
 
 
+def headline(notification: Notification) -> str:
+    """The title, and before it what has happened beside the news."""
+    said = _SAID.get(notification.reason, "")
+    return f"{said} · {render.title(notification)}" if said else render.title(notification)
+
+
 def signs(notification: Notification) -> tuple[str, str]:
     """Emoji and colour; the word beside them says the same to those who see neither."""
+    if notification.reason is NotifyReason.MOVED:
+        return _PLAIN
     if notification.status == "resolved":
         return _RESOLVED
     severity = notification.severity

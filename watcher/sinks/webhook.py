@@ -193,6 +193,8 @@ def _alert(alert: AlertView, external_url: str) -> dict[str, object]:
 
 
 def _shared_annotations(notification: Notification) -> dict[str, str]:
-    """The annotations that all alerts have, with the same value."""
+    """The annotations that all alerts have, with the same value, and what was held back: there is no other place for it."""
     first, *others = [alert.annotations for alert in notification.alerts] or [{}]
-    return {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
+    shared = {name: value for name, value in first.items() if all(each.get(name) == value for each in others)}
+    counted = render.held_back(notification)
+    return {**shared, "held_back": counted} if counted else shared

@@ -8,7 +8,7 @@ from watcher.core.delivery import BUDGET, Delivery, DeliveryState
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType, about_sink
 from watcher.errors import StoreError
-from watcher.ports import OutboxStats, Pacing, Settled
+from watcher.ports import OutboxStats, Pacing, Settled, Waiting
 from watcher.store import codec
 from watcher.store.logs import event_row
 from watcher.store.transaction import Params, Transaction
@@ -31,6 +31,14 @@ def next_due(sink: str, tx: Transaction) -> Millis | None:
     """When the next head of a lane is due."""
     rows = tx.rows("next_due", {"sink": sink})
     return int(rows[0]["due_at"]) if rows else None
+
+
+def waiting(rooms: Mapping[str, int], now: Millis, tx: Transaction) -> dict[str, Waiting]:
+    """What may be attempted of each sink, and where that is nothing, when the next head of a lane is due."""
+    found = {sink: due(sink, now, room, tx) if room else [] for sink, room in rooms.items()}
+    return {
+        sink: Waiting(due=rows, next_due=rows[0].due_at if rows else next_due(sink, tx)) for sink, rows in found.items()
+    }
 
 
 def claim(bodies: Mapping[str, bytes], paces: Mapping[str, Millis], now: Millis, tx: Transaction) -> list[Delivery]:
