@@ -9,6 +9,9 @@ poll and its decoding cost is measured by `tests.bench.run` and would be most of
 that ten minutes need not be waited for. Slack is the simulator's workspace, in this process, as strict as Slack; it and
 the lists of the API are part of the memory that is reported.
 
+The built-in summary of a first sight is switched off, so that only the storm is heard. A failure that the poller sees
+at once, without the Deploying before it, is three events: another status, another build, another report.
+
 Taken in is what is committed as events; to judge and to tell comes after, and is shown beside it. Memory is the most
 that was resident at once between the first failure and the end of the ten minutes, less what was before, with 100,000
 Deployments known. What was heard is counted from the texts that stand in the channel at the end.
