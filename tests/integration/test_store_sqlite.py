@@ -11,12 +11,11 @@ import pytest
 
 from tests.fakes import START, FakeClock
 from tests.integration.stores import KNOWN, crash, driver_of, event, fill, inside, observe, refusal, sql_on
-from watcher.core.delivery import Delivery, DeliveryState, Settlement
 from watcher.core.event import Event, EventReason, EventType
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment
 from watcher.errors import StoreError
-from watcher.ports import Judgement, Observation, Settled, Store
+from watcher.ports import Judgement, Observation, Store
 from watcher.store import check, inline, open_store, sql, upgrade
 from watcher.store.opening import open_sound
 from watcher.store.runner import OwnThread
@@ -38,12 +37,6 @@ async def store(path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-def delivery(name: str) -> Delivery:
-    return Delivery(
-        id=name, sink="s", lane=name, seq=0, notification=b"{}", created_at=START, observed_at=START, due_at=START
-    )
-
-
 # ── settings ─────────────────────────────────────────────────────────────────
 
 
@@ -59,48 +52,6 @@ async def test_commits_are_synced(store: Store) -> None:
         "wal_autocheckpoint": 1_000,
         "journal_size_limit": 4_194_304,
     }
-
-
-async def test_what_was_judged_is_synced_before_it_is_sent(store: Store) -> None:
-    judged = Judgement(cursor=1, deliveries=[delivery("m1")])
-    asked = await traced(store, store.commit_judgement(judged), store.claim({"m1": b"body"}, START))
-
-    commits = [each for each in asked if each == "COMMIT" or "synchronous" in each]
-    assert commits == ["PRAGMA synchronous = NORMAL", "COMMIT", "PRAGMA synchronous = 2", "COMMIT"]
-    assert await inside(store)._run(driver_of(store).settings) == dict(SETTINGS)
-
-
-@pytest.mark.parametrize(
-    ("settled", "synced"),
-    [
-        (Settled(delivery_id="m1", settlement=Settlement(state=DeliveryState.DELIVERED, due_at=None)), False),
-        (Settled(delivery_id="m1", settlement=Settlement(state=DeliveryState.DELIVERED, due_at=None), memo="ts"), True),
-        (Settled(delivery_id="m1", settlement=Settlement(state=DeliveryState.DEAD, due_at=None)), True),
-        (Settled(delivery_id="m1", settlement=Settlement(state=DeliveryState.PENDING, due_at=START + 1)), True),
-    ],
-)
-async def test_an_outcome_is_synced_unless_the_worst_is_one_more_message_under_the_same_id(
-    store: Store, settled: Settled, synced: bool
-) -> None:
-    await store.commit_judgement(Judgement(cursor=1, deliveries=[delivery("m1")]))
-    await store.claim({"m1": b"body"}, START)
-    asked = await traced(store, store.settle([settled], (), START))
-
-    assert ("PRAGMA synchronous = NORMAL" not in asked) is synced
-
-
-async def test_what_was_not_synced_is_a_moment_later(store: Store) -> None:
-    driver, loop, moved = driver_of(store), asyncio.get_running_loop(), asyncio.Event()
-
-    def note(statement: str) -> None:
-        if "wal_checkpoint" in statement:
-            loop.call_soon_threadsafe(moved.set)
-
-    await inside(store)._run(lambda: driver.connection.set_trace_callback(note))
-    await store.commit_judgement(Judgement(cursor=3))
-
-    await asyncio.wait_for(moved.wait(), 10)
-    await inside(store)._run(lambda: driver.connection.set_trace_callback(None))
 
 
 def test_a_database_in_memory_has_the_same_settings_but_no_log() -> None:
@@ -296,15 +247,14 @@ async def test_a_judged_event_keeps_its_reason(store: Store, path: Path) -> None
 async def test_a_judgement_of_nothing_writes_one_row(store: Store) -> None:
     statements = await traced(store, store.commit_judgement(Judgement(cursor=3)))
 
-    assert [each.split()[0] for each in statements if "synchronous" not in each] == ["BEGIN", "UPDATE", "COMMIT"]
+    assert [each.split()[0] for each in statements] == ["BEGIN", "UPDATE", "COMMIT"]
 
 
-async def traced(store: Store, *verbs: Any) -> list[str]:
-    """The statements that verbs hand to SQLite."""
+async def traced(store: Store, verb: Any) -> list[str]:
+    """The statements that a verb hands to SQLite."""
     driver, run, seen = driver_of(store), inside(store)._run, list[str]()
     await run(lambda: driver.connection.set_trace_callback(seen.append))
-    for verb in verbs:
-        await verb
+    await verb
     await run(lambda: driver.connection.set_trace_callback(None))
     return seen
 

@@ -75,36 +75,11 @@ class SqliteDriver:
         self.connection = connection
         self._transaction = SqliteTransaction(connection)
         self._on_close = on_close
-        self._unsynced = False
 
-    def transact(self, work: Callable[[Transaction], T], *, write: bool, synced: bool = True) -> T:
+    def transact(self, work: Callable[[Transaction], T], *, write: bool) -> T:
         """Run `work` in one transaction and commit it; whatever it raises rolls everything back. Raises StoreError."""
-        if not write or synced:
-            before = self.connection.total_changes
-            with explaining(self.database), begun(self.connection, write=write):
-                found = work(self._transaction)
-            # the sync of a commit is one of the whole log; one that changes nothing writes nothing and syncs nothing
-            self._unsynced = self._unsynced and self.connection.total_changes == before
-            return found
-        with explaining(self.database), self._unhurried(), begun(self.connection, write=True):
+        with explaining(self.database), begun(self.connection, write=write):
             return work(self._transaction)
-
-    def sync(self) -> None:
-        """Let every commit so far survive a power cut: to move the log into the file syncs both. Raises StoreError."""
-        if self._unsynced:
-            with explaining(self.database):
-                self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            self._unsynced = False
-
-    @contextmanager
-    def _unhurried(self) -> Iterator[None]:
-        """Commits within this context are written, and not synced."""
-        self.connection.execute("PRAGMA synchronous = NORMAL")
-        self._unsynced = True
-        try:
-            yield
-        finally:
-            self.connection.execute(f"PRAGMA synchronous = {SETTINGS['synchronous']}")
 
     def settings(self) -> dict[str, str | int]:
         """The settings that are in force."""

@@ -1,15 +1,13 @@
 """The verbs of the store, written once over named queries; an engine gives the transaction."""
 
-import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from watcher.core.alert import Alert
 from watcher.core.breaker import Breaker
-from watcher.core.delivery import Delivery, DeliveryState
+from watcher.core.delivery import Delivery
 from watcher.core.duration import Millis
 from watcher.core.event import Event
 from watcher.core.group import Group
@@ -49,7 +47,6 @@ Statement = tuple[str, Sequence[Params]]
 """A named query and the parameters of each time it is to run. A write is a list of them."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-_UNSYNCED_SECONDS = 0.01
 
 
 class SqlStore:
@@ -61,9 +58,6 @@ class SqlStore:
         self._clock = clock
         self._on_close = on_close
         self._closed = False
-        self._synced = 0
-        self._resting: asyncio.TimerHandle | None = None
-        self._syncing: asyncio.Task[None] | None = None
 
     # ── observe ──
 
@@ -126,10 +120,7 @@ class SqlStore:
         return await self._read(partial(_backlog, cursor, limit))
 
     async def commit_judgement(self, judgement: Judgement) -> None:
-        """Write a judgement. A delivery whose id is known is left as it is, so that one made anew is not sent anew.
-
-        It need not survive a power cut before something is sent of it: it would be made anew of the same events.
-        """
+        """Write a judgement. A delivery whose id is known is left as it is, so that one made anew is not sent anew."""
         now = self._clock.now()
         reasons = judgement.reasons.items()
         await self._write(
@@ -146,7 +137,6 @@ class SqlStore:
             ("save_progress", [silences.progress_row(*each) for each in judgement.silences.items()]),
             ("add_audit", silences.endings(judgement.silences)),
             ("save_cursor", [{"seq": judgement.cursor}]),
-            synced=False,
         )
 
     # ── deliver ──
@@ -178,13 +168,9 @@ class SqlStore:
         breakers: Mapping[str, Breaker] = _NOTHING,
         paces: Mapping[str, Millis] = _NOTHING,
     ) -> None:
-        """Write the outcome of attempts, what they say about their sinks, and events about them.
-
-        That something was taken, and no more, need not survive a power cut that comes at once: it is in doubt then.
-        """
+        """Write the outcome of attempts, what they say about their sinks, and events about them."""
         work = partial(outbox.settle, tuple(settled), tuple(events), dict(breakers), dict(paces), now)
-        taken = all(each.settlement.state is DeliveryState.DELIVERED and each.memo is None for each in settled)
-        await self._transact(work, write=True, synced=bool(events or breakers) or not taken)
+        await self._change(work)
 
     async def load_pacing(self) -> Pacing:
         """What is remembered of paces and of sinks that were down."""
@@ -280,8 +266,6 @@ class SqlStore:
         """Finish what runs, checkpoint, release the lock. Closing twice is closing once."""
         if not self._closed:
             self._closed = True
-            if self._resting is not None:
-                self._resting.cancel()
             try:
                 await self._run(self._driver.close)
             finally:
@@ -293,35 +277,13 @@ class SqlStore:
     async def _change(self, work: Callable[[Transaction], T]) -> T:
         return await self._transact(work, write=True)
 
-    async def _write(self, *statements: Statement, synced: bool = True) -> None:
-        await self._transact(partial(_execute, statements), write=True, synced=synced)
+    async def _write(self, *statements: Statement) -> None:
+        await self._transact(partial(_execute, statements), write=True)
 
-    async def _transact(self, work: Callable[[Transaction], T], *, write: bool, synced: bool = True) -> T:
+    async def _transact(self, work: Callable[[Transaction], T], *, write: bool) -> T:
         if self._closed:
             raise StoreError("the store is closed")
-        found = await self._run(partial(self._driver.transact, work, write=write, synced=synced))
-        if not synced:
-            self._sync_soon()
-        elif write:
-            self._synced += 1
-        return found
-
-    def _sync_soon(self) -> None:
-        """Let what was not synced survive a power cut a moment later, unless the sync of another commit sees to that."""
-        if self._resting is None and not self._closed:
-            loop = asyncio.get_running_loop()
-            self._resting = loop.call_later(_UNSYNCED_SECONDS, self._rested, self._synced)
-
-    def _rested(self, synced: int) -> None:
-        self._resting = None
-        if synced != self._synced:  # what came after that one is not covered by it
-            self._sync_soon()
-        elif not self._closed:
-            self._syncing = asyncio.ensure_future(self._sync())
-
-    async def _sync(self) -> None:
-        with suppress(StoreError):  # the next commit meets the same trouble, and whoever waits for that hears of it
-            await self._run(self._driver.sync)
+        return await self._run(partial(self._driver.transact, work, write=write))
 
 
 # ── inside a transaction ─────────────────────────────────────────────────────

@@ -28,16 +28,8 @@ class Transaction(Protocol):
 class Driver(Protocol):
     """One engine and its connection. Synchronous: it belongs to one thread, which may drive a loop of its own."""
 
-    def transact(self, work: Callable[[Transaction], T], *, write: bool, synced: bool = True) -> T:
-        """Run `work` in one transaction and commit it; whatever it raises rolls everything back. Raises StoreError.
-
-        A commit that is not `synced` survives the end of the process at once, and a power cut with the next one that is,
-        or with `sync`. Commits survive in their order: none does without all before it.
-        """
-        ...
-
-    def sync(self) -> None:
-        """Let every commit so far survive a power cut. Raises StoreError."""
+    def transact(self, work: Callable[[Transaction], T], *, write: bool) -> T:
+        """Run `work` in one transaction and commit it; whatever it raises rolls everything back. Raises StoreError."""
         ...
 
     def close(self) -> None:
