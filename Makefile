@@ -46,8 +46,8 @@ peers: $(CLIENTS) $(SERVERS)  ## install what the tests are held against: offici
 bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 	@$(BIN)/python -m tests.bench.run
 
-soak: $(READY)  ## a hundred deaths by SIGKILL under a stream of transitions
-	@KILLS=100 $(BIN)/pytest -q tests/acceptance/test_kills.py
+soak: $(READY)  ## two hundred deaths by SIGKILL under a stream of transitions
+	@KILLS=200 $(BIN)/pytest -q tests/acceptance/test_kills.py
 
 fuzz: $(READY)  ## a million broken inputs for the parsers of logs (FUZZ_INPUTS=20000 for fewer)
 	@$(BIN)/python -m tests.fuzz.run $(FUZZ_INPUTS)
