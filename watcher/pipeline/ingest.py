@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 import structlog
 
@@ -56,6 +57,10 @@ class _Queue:
 
     writes: list[LogWrite] = field(default_factory=list)
     done: "asyncio.Future[Sequence[bool]] | None" = None
+
+
+_spot: Callable[[LogRecord], tuple[str, str]] = itemgetter(12, 0)
+"""The project that a record says, and its Deployment."""
 
 
 class Ingest:
@@ -126,7 +131,9 @@ class Ingest:
             digest = pushed.digest + project.encode()
             for part in range(0, len(records), SLICE):
                 batch = LogBatch(
-                    project=project, records=records[part : part + SLICE], digest=digest + part.to_bytes(4, "big")
+                    project=project,
+                    records=columns(records[part : part + SLICE]),
+                    digest=digest + part.to_bytes(4, "big"),
                 )
                 writes.append(self._worked(batch))
                 parts.append(batch)
@@ -143,18 +150,16 @@ class Ingest:
         return Receipt(accepted=accepted, rejected=reasons.total(), reason="; ".join(sorted(reasons)))
 
     def _placed(
-        self, records: Iterable[LogRecord], projects: frozenset[str]
+        self, records: list[LogRecord], projects: frozenset[str]
     ) -> tuple[dict[str, list[LogRecord]], Counter[str]]:
         """The records by project, and why the others are refused. Raises BehindError."""
-        homes: dict[tuple[str, str], str] = {}
+        homes = {spot: self._home(*spot, projects) for spot in dict.fromkeys(map(_spot, records))}
+        if len(found := set(homes.values())) == 1 and all(found):
+            return dict.fromkeys(found, records), Counter()  # as nearly always
         placed: dict[str, list[LogRecord]] = {}
         refused: Counter[str] = Counter()
         for record in records:
-            spot = (record[12], record[0])
-            home = homes.get(spot)
-            if home is None:
-                home = homes[spot] = self._home(*spot, projects)
-            if home:
+            if home := homes[_spot(record)]:
                 placed.setdefault(home, []).append(record)
             else:
                 refused["records of projects or Deployments that are not watched here"] += 1
