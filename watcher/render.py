@@ -293,7 +293,8 @@ def title(notification: Notification) -> str:
     """One line: what, where, how many. `FIRING · DeploymentFailed · my-shop / stripe-prod`."""
     shared = shared_labels(notification)
     what = _word(notification) if len(notification.alerts) == 1 else _counts(notification)
-    name, place = shared.get("alertname", ""), where({**notification.group_labels, **shared})
+    place = where({**notification.group_labels, **shared})
+    name = shared.get("alertname", "") or ("" if place else rule_names(notification))
     return " · ".join(part for part in (what, one_line(name), place) if part)
 
 

@@ -224,6 +224,7 @@ async def test_a_silence_is_made_shown_and_ended_and_all_of_it_is_on_record(worl
         ({"matchers": ["a=~("]}, "matchers.0", "at position 4: not a valid RE2 pattern: missing ): ("),
         ({"matchers": ["a"]}, "matchers.0", "at position 2: expected one of = != =~ !~; quote the value"),
         ({"comment": ""}, "comment", "String should have at least 1 character"),
+        ({"comment": " \u200b\x1b[0m"}, "comment", "must say something that can be seen"),
         ({"duration": None}, "", "say when it ends: duration, endsAt or untilDeployment"),
         ({"duration": "2 hours"}, "duration", "not a duration: '2 hours'"),
         ({"duration": "0s"}, "duration", 'write a duration like "30m", "2h" or "1d12h"'),
@@ -356,6 +357,15 @@ async def raw(url: str, request: bytes) -> bytes:
 async def test_what_is_no_text_is_refused_or_nowhere(world: Stage, target: bytes) -> None:
     answer = await raw(world.url, b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert int(answer.split(b" ", 2)[1]) < 500, answer
+
+
+async def test_a_proxy_that_says_nothing_of_itself_is_known_by_its_protocol(world: Stage) -> None:
+    """As nginx passes on what it gets, unless told otherwise."""
+    asked = b"GET /api/v1/alerts HTTP/1.0\r\nHost: 127.0.0.1:8080\r\nConnection: close\r\n"
+    assert b" 403 " in (await raw(world.url, asked + b"\r\n")).split(b"\r\n")[0]
+    world.token = "a-token-of-the-right-length"
+    asked += f"Authorization: Bearer {world.token}\r\n".encode()
+    assert b" 200 " in (await raw(world.url, asked + b"\r\n")).split(b"\r\n")[0]
 
 
 PATHS = sorted({each.path for each in OPERATIONS})

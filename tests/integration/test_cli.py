@@ -139,6 +139,7 @@ def test_warnings_are_shown(config: Path) -> None:
     config.write_text(SMALL.replace("console = [{}]", ""))
     found = invoke("check-config", "-c", str(config))
     assert found.exit_code == 0
+    assert f"{config} can be used; 1 warning at the end\n" in found.stdout
     assert "\nwarnings\n  receivers[0]: has no sinks: what is routed to it is told to nobody\n" in found.stdout
 
 

@@ -35,13 +35,13 @@ CORRELATION = r"connect-watcher-[0-9a-f]{32}"
         (
             answer(403, api_error(403, "AuthorizationError")),
             Blindness.FORBIDDEN,
-            "answered 403 AuthorizationError: the API client needs the scope SCOPE",
+            "answered 403 AuthorizationError; the API client needs the scope SCOPE",
         ),
-        (answer(403, HTML, content_type="text/html"), Blindness.FORBIDDEN, "answered 403: .* needs the scope SCOPE"),
-        (answer(404, HTML, content_type="text/html"), Blindness.NOT_FOUND, "answered 404: .*key and region.*"),
-        (answer(404), Blindness.NOT_FOUND, "answered 404: .*key and region.*"),
-        (answer(404, api_error(404, "SomethingElse")), Blindness.NOT_FOUND, "answered 404 SomethingElse: .*"),
-        (answer(404, {"statusCode": 404, "errors": 5}), Blindness.NOT_FOUND, "answered 404: .*"),
+        (answer(403, HTML, content_type="text/html"), Blindness.FORBIDDEN, "answered 403; .* needs the scope SCOPE"),
+        (answer(404, HTML, content_type="text/html"), Blindness.NOT_FOUND, "answered 404; .*key and region.*"),
+        (answer(404), Blindness.NOT_FOUND, "answered 404; .*key and region.*"),
+        (answer(404, api_error(404, "SomethingElse")), Blindness.NOT_FOUND, "answered 404 SomethingElse; .*"),
+        (answer(404, {"statusCode": 404, "errors": 5}), Blindness.NOT_FOUND, "answered 404; .*"),
         (answer(410, api_error(410, "ResourceNotFound")), Blindness.NOT_FOUND, "answered 410 ResourceNotFound"),
         (answer(418), Blindness.UNREADABLE, "answered 418"),
         (answer(429), Blindness.RATE_LIMITED, "answered 429"),
@@ -166,7 +166,7 @@ async def test_a_fresh_token_that_is_refused_is_the_apis_matter(endpoint: Endpoi
     async with reading(api) as clients:
         error = await blind(endpoint.ask(clients))
     assert error.kind is Blindness.FORBIDDEN
-    assert "answered 401 invalid_token: a token that was just granted is refused" in str(error)
+    assert "answered 401 invalid_token; a token that was just granted is refused" in str(error)
     assert (api.calls[endpoint.path], len(api.tokens)) == (2, 2)
 
 

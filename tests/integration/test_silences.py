@@ -322,6 +322,33 @@ async def test_only_what_fires_and_was_told_can_be_acknowledged(person: Person) 
     assert (row.actor, row.action, row.subject, row.detail) == ("ann", "alert.acknowledged", key, "1 firing")
 
 
+@pytest.mark.parametrize("by", ["", "  ", "\u200b", "\x1b[31m", "\u2028"])
+async def test_nobody_acts_without_a_name(person: Person, by: str) -> None:
+    """What is acknowledged by nobody is not told again, and looks as if nobody had."""
+    await fail(person)
+    assert await person.hands.acknowledge(person.world.messages[-1].group_key, by=by) == 1
+    with pytest.raises(ValueError, match="needs a creator"):
+        await person.hands.silence(SilenceText(matchers=SHOP, ends_at=START + HOUR), by=by)
+    await person.silence(length=HOUR)
+    (made,) = await person.hands.silences()
+    await person.hands.expire(made.id, by=by)
+    await person.hands.refuse(by=by, action="a", subject="s")
+    found = [(row.action, row.actor) for row in await person.hands.audit()]
+    assert found[:2] == [("act.refused", "somebody"), ("silence.expired", "somebody")]
+    assert found[-1] == ("alert.acknowledged", "somebody")
+    await person.world.live(person.world.settle)
+    group = await person.hands._store.load_group(person.world.messages[-1].group_key)
+    assert group is not None
+    assert {each.acknowledged_by for each in group.told.values()} == {"somebody"}
+
+
+async def test_a_name_is_on_one_line(person: Person) -> None:
+    made = await person.hands.silence(
+        SilenceText(matchers=SHOP, ends_at=START + HOUR), by="ann\n2027 silence.ended \u202e"
+    )
+    assert made.creator == "ann 2027 silence.ended"
+
+
 async def test_what_is_held_back_shows_in_the_metrics(person: Person) -> None:
     await person.silence(length=HOUR)
     await fail(person)

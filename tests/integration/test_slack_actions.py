@@ -255,6 +255,20 @@ async def test_what_is_forged_or_old_is_unauthorized_and_does_nothing(stage: Sta
         assert stage.told() == before + 1
 
 
+async def test_who_hangs_up_in_the_middle_is_not_in_the_log(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody can, as often as they like."""
+    async with stage.daemon():
+        host, port = stage.web.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /slack/actions HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\npayload=")
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        assert await stage.post("payload=x", secret="0" * 32) == 401
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
 async def test_what_is_replayed_is_unauthorized(stage: Stage) -> None:
     async with stage.failed():
         body = stage.body(Press.SILENCE_HOUR)

@@ -142,6 +142,17 @@ async def test_what_is_no_press_is_acknowledged_and_does_nothing(side: Side, pay
     assert (side.office.done, side.office.said) == ([], [])
 
 
+async def test_an_envelope_that_is_none_breaks_nothing(side: Side) -> None:
+    async with side.running():
+        await side.simulator.sockets.wait(1, 5)
+        line = side.simulator.sockets.lines[-1]
+        for text in ('{"type":"interactive","payload":' + "[" * 9_000, "[]", '{"envelope_id":5}', '"\\ud800"', ""):
+            await line.socket.send_str(text)
+        assert await side.press()
+        assert side.states == [True]
+    assert len(side.office.done) == 1
+
+
 async def test_what_there_is_no_room_for_is_not_acknowledged(side: Side) -> None:
     held = side.office.held = asyncio.Event()
     payload = side.simulator.people.press(side.simulator.url, Press.ACKNOWLEDGE, user="U1", name="ada")

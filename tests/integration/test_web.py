@@ -1,10 +1,12 @@
 import asyncio
+import gzip
 import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -47,6 +49,102 @@ async def world() -> AsyncIterator[World]:
 async def test_all_is_well(world: World) -> None:
     assert await world.json("/-/healthy") == (200, {"status": "ok"})
     assert await world.json("/-/ready") == (200, {"status": "ok"})
+
+
+HALF = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nX-Slow: "
+
+
+async def half_asked(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(HALF)
+    return reader, writer
+
+
+async def test_those_who_never_finish_asking_keep_nobody_out(world: World) -> None:
+    slow = [await half_asked(world.url) for _ in range(server.MOST)]
+    async with asyncio.timeout(10):
+        assert await world.json("/-/healthy") == (200, {"status": "ok"})
+        assert await world.json("/-/healthy") == (200, {"status": "ok"})
+        oldest, _ = slow[0]
+        assert await oldest.read() == b""
+    for _, writer in slow:
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer a-secret\x01\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20_000 + b"\r\n\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_not_in_the_log(
+    world: World, sent: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = world.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        assert b" 400 " in await reader.readline()
+    writer.close()
+    assert [each for each in caplog.records if each.levelname != "DEBUG"] == []
+
+
+async def test_a_fault_of_ours_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(_request: web.Request) -> web.Response:
+        raise RuntimeError("a mistake")
+
+    made = World()
+    async with (
+        serve(LOCAL, made.registry, made.health, more=[web.get("/x", fail)]) as url,
+        aiohttp.ClientSession() as client,
+        client.get(f"{url}/x") as answer,
+    ):
+        assert answer.status == 500
+    (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "a mistake"
+
+
+async def test_those_who_rest_make_room_too(world: World) -> None:
+    resting = []
+    async with asyncio.timeout(20):
+        for _ in range(server.MOST):
+            reader, writer = await half_asked(world.url)
+            writer.write(b"\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+            resting.append(writer)
+        assert await world.json("/-/healthy") == (200, {"status": "ok"})
+    for each in resting:
+        each.transport.abort()
+
+
+async def test_a_question_must_come_in_time() -> None:
+    made = World()
+    async with serve(LOCAL, made.registry, made.health, patience=50) as url, asyncio.timeout(10):
+        reader, writer = await half_asked(url)
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_what_comes_compressed_is_not_inflated() -> None:
+    """Who sends a hundred kilobytes must not have us make a hundred megabytes of them, not even to throw them away."""
+
+    async def take(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    bomb, headers = gzip.compress(bytes(1 << 19)), {"Content-Encoding": "gzip"}
+    made = World()
+    async with (
+        serve(LOCAL, made.registry, made.health, more=[web.post("/x", take)]) as url,
+        aiohttp.ClientSession() as client,
+        client.post(f"{url}/x", data=bomb, headers=headers) as answer,
+    ):
+        assert await answer.text() == str(len(bomb))
 
 
 async def test_health_is_asked_anew_for_every_answer(world: World) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from watcher.errors import ConfigError
-from watcher.web.api_door import Call, admit, is_loopback
+from watcher.web.api_door import Call, admit, is_loopback, is_passed_on
 from watcher.web.api_problem import ProblemError
 
 TOKEN = "a-token-of-the-right-length"
@@ -36,7 +36,12 @@ def status(token: str = "", **presented: Any) -> int:
         (LOCAL | {"host": "127.0.0.1.evil.example"}, 403, 403),
         (LOCAL | {"host": ""}, 403, 403),
         (LOCAL | {"host": "[::1"}, 403, 403),
-        (LOCAL | {"host": "user@localhost:bad"}, 200, 200),
+        (LOCAL | {"host": "localhost:bad"}, 200, 200),
+        (LOCAL | {"host": "evil.example@localhost"}, 403, 403),
+        (LOCAL | {"host": "localhost/.evil.example"}, 403, 403),
+        (LOCAL | {"host": "localhost?.evil.example"}, 403, 403),
+        (LOCAL | {"host": "localhost#.evil.example"}, 403, 403),
+        (LOCAL | {"host": "localhost\\.evil.example"}, 403, 403),
         # a proxy on this machine
         (LOCAL | {"passed_on": True}, 403, 401),
         (LOCAL | {"passed_on": True, "host": "watcher.example.com"} | BEARER, 403, 200),
@@ -94,6 +99,24 @@ def test_a_token_that_cannot_be_read_lets_nobody_in() -> None:
 )
 def test_what_is_this_machine(peer: str, own: bool) -> None:
     assert is_loopback(peer) == own
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Forwarded", True),
+        ("VIA", True),
+        ("x-forwarded-for", True),
+        ("X-Forwarded-Proto", True),
+        ("X-Envoy-External-Address", True),
+        ("X-Original-Forwarded-For", True),
+        ("CF-Connecting-IP", True),
+        ("X-Real-IP", True),
+        ("User-Agent", False),
+    ],
+)
+def test_what_a_proxy_says(name: str, expected: bool) -> None:
+    assert is_passed_on(["Host", name]) is expected
 
 
 def test_what_decides_does_not_print_the_token() -> None:

@@ -75,14 +75,21 @@ def test_who_failed_and_then_refuses_is_one_who_refuses_and_stays_so_until_it_ta
 
 @pytest.mark.parametrize("down", [failing(FAILURES), after(WELL, Outcome.REFUSED, START)])
 def test_only_a_message_that_is_taken_ends_it(down: Breaker) -> None:
-    assert after(down, Outcome.MALFORMED, down.probe_at) == down
+    assert after(down, Outcome.MALFORMED, down.probe_at - PROBES[0]) == down
     assert after(down, Outcome.REJECTED, down.probe_at, limited=True) == down
     assert after(down, Outcome.DELIVERED, down.probe_at - 9 * SECOND) == WELL
 
 
+@pytest.mark.parametrize("down", [failing(FAILURES), after(WELL, Outcome.REFUSED, START)])
+def test_a_message_that_cannot_be_read_is_not_sent_to_who_is_down_again_at_once(down: Breaker) -> None:
+    found = after(down, Outcome.MALFORMED, down.probe_at)
+    assert found == replace(down, probe_at=down.probe_at + PROBES[0])
+
+
 def test_a_clock_that_was_set_back_does_not_make_anybody_wait() -> None:
     down = replace(failing(FAILURES), since=START, probe_at=START + 5)
-    assert sane(down, START - 24 * HOUR) == replace(down, since=START - 24 * HOUR, probe_at=START - 23 * HOUR)
+    assert sane(down, START - 24 * HOUR) == replace(down, since=START - 24 * HOUR, probe_at=START - 24 * HOUR)
+    assert sane(down, START + 1) == replace(down, probe_at=START + 1)  # not when the process before would have
     assert sane(WELL, START) == WELL
 
 

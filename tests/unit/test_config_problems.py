@@ -392,12 +392,27 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
         "rules[0].labels.severity: is none of critical, warning, info; only critical is never given up",
     ),
     (
+        small(project='poll_interval = "10s"\nfast_poll_interval = "11s"'),
+        "projects[0].fast_poll_interval: is longer than poll_interval, which is 10s",
+    ),
+    (
         small(project='api_url = "http://connect.example.com"'),
         "projects[0].api_url: is plain http: credentials would cross the network readable",
     ),
     (
         small(SECOND + '[route]\nreceiver = "team"\n[[route.routes]]\n[[route.routes]]\nreceiver = "other"'),
         "route.routes[1]: is never reached: the route before it takes everything",
+    ),
+    (
+        small(
+            SECOND
+            + '[route]\nreceiver = "team"\n[[route.routes]]\nmatchers = [\'severty="critical"\']\nreceiver = "other"'
+        ),
+        'route.routes[0].matchers[0]: no alert has a label "severty"; did you mean "severity"?',
+    ),
+    (
+        small('[route]\nreceiver = "team"\ngroup_by = ["deploymet"]'),
+        'route.group_by[0]: no alert has a label "deploymet"; did you mean "deployment"?',
     ),
     (
         small('[heartbeat]\nurl = "https://10.1.2.3/canary"'),

@@ -10,7 +10,7 @@ from tests.fakes import START
 from tests.notifications import alert, notification, notifications, resolved
 from tests.unit.builders import HOUR, MINUTE, quick
 from watcher import render
-from watcher.core.digest import LONG, MANY, is_called_for, merged, reduced
+from watcher.core.digest import ALERTS_AT_ONCE, LONG, MANY, bounded, is_called_for, merged, reduced
 from watcher.core.notification import AlertView, Notification
 
 SINK = "team/webhook/0"
@@ -56,7 +56,7 @@ def test_each_alert_is_told_once_as_it_was_last() -> None:
         "3 messages that could not be delivered are told in this one, the oldest 1h old, "
         "written within 2m: 2 firing, 1 resolved"
     )
-    assert render.title(found) == "2 firing, 1 notice, 1 resolved"
+    assert render.title(found) == "2 firing, 1 notice, 1 resolved · Digest, Stuck"
     assert render.body(found).splitlines()[0] == f"notice: {fact.annotations['summary']}"
 
 
@@ -117,3 +117,11 @@ def test_reducing_survives_every_message_and_is_short(whole: Notification) -> No
 def test_what_silences_held_back_is_counted_in_what_tells_of_all() -> None:
     told = [replace(message(n, warning("a")), held_back=n) for n in range(4)]
     assert merged(told, SINK, START)[0].held_back == 6
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kept"),
+    [([], 0), ([1, 2], 2), ([ALERTS_AT_ONCE], 1), ([ALERTS_AT_ONCE, 1], 1), ([ALERTS_AT_ONCE + 1, 1], 1), ([1] * 9, 9)],
+)
+def test_a_digest_stands_for_so_many_alerts_at_most(sizes: list[int], kept: int) -> None:
+    assert bounded(sizes, lambda size: size) == sizes[:kept]

@@ -323,7 +323,7 @@ def test_what_has_ended_unheard_is_closed_and_its_end_told_under_the_new_name() 
     place.until(MINUTE)
     place.restart(root=paced("alertname"))
     live(place, HOUR)
-    assert of_sink(place, "pd")[1:] == ["moved: nothing (0 firing)", "first_notification: -a (0 firing)"]
+    assert of_sink(place, "pd")[1:] == ["moved: nothing (0 firing)", "all_resolved: -a (0 firing)"]
 
 
 def test_what_waits_beside_what_was_told_keeps_the_pace_of_the_old_group() -> None:

@@ -379,6 +379,29 @@ def test_the_end_of_what_was_told_is_told_by_other_routes_though_it_is_silenced(
     assert office.until(20 * MINUTE) == ["all_resolved: -a (0 firing)"]
 
 
+def test_an_end_that_waited_when_routes_changed_is_told_though_a_silence_begins_before() -> None:
+    office = Office()
+    office.add(alert("a"), 0)
+    office.until(WAIT)
+    office.end(alert("a"), MINUTE)
+    office.until(MINUTE)
+    office.restart(root=paced("alertname"))
+    office.silence(2 * MINUTE, A, ends=HOUR)
+    office.until(2 * HOUR)
+    assert counts(office)[1:] == [("all_resolved: -a (0 firing)", 0)]
+
+
+def test_an_end_that_waited_when_routes_changed_is_no_failure_to_who_wants_no_recoveries() -> None:
+    office = Office(receivers=TWO)
+    office.add(alert("a"), 0)
+    office.until(WAIT)
+    office.end(alert("a"), MINUTE)
+    office.until(MINUTE)
+    office.restart(root=paced("alertname"))
+    office.until(HOUR)
+    assert of_sink(office, "team/webhook/0") == ["first_notification: +a (1 firing)"]
+
+
 @pytest.mark.parametrize("restart", [False, True])
 def test_a_rule_that_is_no_more_takes_no_count_with_it(restart: bool) -> None:
     office = Office()

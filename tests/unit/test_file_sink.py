@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from threading import Event
+from threading import Event, stack_size
 from typing import Any
 
 import pytest
@@ -202,6 +202,17 @@ async def test_a_disk_that_hangs_holds_up_only_so_many_and_only_so_long() -> Non
         await aside.run(lambda: None, 20)
     assert (first.value.outcome, second.value.outcome) == (Outcome.UNKNOWN, Outcome.UNSENT)
     stuck.set()
+    assert await aside.run(lambda: 7, 5_000) == 7
+
+
+async def test_a_thread_that_cannot_be_had_is_no_thread_lost() -> None:
+    aside, before = Aside(1), stack_size(1 << 46)  # more than any system gives
+    try:
+        with pytest.raises(DeliveryError) as refused:
+            await aside.run(lambda: 7, 5_000)
+    finally:
+        stack_size(before)
+    assert refused.value.outcome is Outcome.UNSENT
     assert await aside.run(lambda: 7, 5_000) == 7
 
 

@@ -129,3 +129,17 @@ def test_the_usual_page_is_not_read_the_long_way() -> None:
     assert isinstance(page, log_page._Page)
     assert not page._odd
     assert not page._wires
+
+
+@pytest.mark.parametrize("name", ["level", "severity", "applicationName"])
+def test_a_long_text_is_not_remembered(name: str) -> None:
+    """An application can write a level of any length, and another one in every record."""
+    record = {"timestamp": "2026-11-24T10:15:30.123Z", "type": "APPLICATION_TEXT", "details": {"message": "x"}}
+    before = log_page._learnt.cache_info()
+    for at in range(3):
+        long, short = (f"{length * 'x'}{at}{name}" for length in (500, 5))
+        for text in (long, short):
+            told = {"details": {"message": "x", name: text}} if name != "applicationName" else {name: text}
+            the_same(*both(json.dumps({"data": [record | told]}).encode()))
+    after = log_page._learnt.cache_info()
+    assert after.misses - before.misses == 3

@@ -11,6 +11,7 @@ from watcher.core.notification import AlertView, Notification, NotifyReason
 
 REPEAT, AGAIN = NotifyReason.REPEAT, NotifyReason.NEW_ATTEMPT
 PLACE = "my-shop / stripe-prod"
+NOWHERE = {"project": "", "connector": "", "deployment": ""}
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,10 @@ PLACE = "my-shop / stripe-prod"
         (notification(alert(), alert(deployment="b")), "2 firing · DeploymentFailed · my-shop / stripe"),
         (notification(alert(), alert("Stuck")), f"2 firing · {PLACE}"),
         (notification(alert(), resolved("b")), "1 firing, 1 resolved · DeploymentFailed · my-shop / stripe"),
+        (
+            notification(alert("SinkRefusing", labels=NOWHERE), alert("DeadLetter", labels=NOWHERE), group_labels={}),
+            "2 firing · DeadLetter, SinkRefusing",
+        ),
         (notification(resolved("a"), resolved("b")), "2 resolved · DeploymentFailed · my-shop / stripe"),
         (notification(alert("A", fact=True), alert("B", fact=True)), f"2 notices · {PLACE}"),
         (

@@ -106,7 +106,7 @@ def test_there_is_no_button_for_what_is_over_or_too_long_to_name(told: Notificat
     assert buttons_of(told) == {}
 
 
-@pytest.mark.parametrize("value", ["", "x", "[]", '{"group": 5}', '{"matchers": []}'])
+@pytest.mark.parametrize("value", ["", "x", "[]", '{"group": 5}', '{"matchers": []}', '{"a":' + "[" * 9_000])
 def test_a_value_that_is_none_of_ours_means_nothing(value: str) -> None:
     assert meant(value) is None
 

@@ -77,10 +77,10 @@ def _marks(alert: Mapping[str, Any]) -> str:
 
 
 def _deployment_rows(found: Mapping[str, Any]) -> Iterator[tuple[object, ...]]:
-    yield "PROJECT", "DEPLOYMENT", "STATUS", "SINCE", "TYPE", "CONNECTOR", "BUILD"
+    yield "PROJECT", "DEPLOYMENT", "STATUS", "TYPE", "CONNECTOR", "BUILD", "BUILD SINCE"
     for each in found["deployments"]:
         name, connector = each["key"] or each["id"], f"{each['connector']} {each['connectorVersion']}"
-        yield each["project"], name, each["status"], each["since"], each["type"], connector, each["build"]
+        yield each["project"], name, each["status"], each["type"], connector, each["build"], each["since"]
 
 
 def _flag(value: bool | None) -> str | None:

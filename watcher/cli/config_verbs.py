@@ -129,7 +129,9 @@ def _route(node: Route) -> dict[str, Any]:
 
 
 def _text(path: Path, summary: dict[str, Any]) -> Iterator[str]:
-    yield f"{path} can be used"
+    count = len(summary["warnings"])
+    more = f"; {count} warning{'s' * (count > 1)} at the end" if count else ""
+    yield f"{path} can be used{more}"
     yield "\nprojects"
     for each in summary["projects"]:
         yield (

@@ -128,7 +128,7 @@ def daemon_options(verb: F) -> F:
             "--token-file",
             type=click.Path(path_type=Path),
             envvar="CONNECT_WATCHER_TOKEN_FILE",
-            help="Holds the daemon's [web] token; not needed on its own machine.",
+            help="Holds the daemon's [web] token; not needed on its own machine; also from CONNECT_WATCHER_TOKEN_FILE.",
         ),
         click.option(
             "--url",
@@ -136,7 +136,7 @@ def daemon_options(verb: F) -> F:
             show_default=True,
             callback=_url,
             envvar="CONNECT_WATCHER_URL",
-            help="Where the daemon listens.",
+            help="Where the daemon listens; also from CONNECT_WATCHER_URL.",
         ),
     )
     decorated: Any = called

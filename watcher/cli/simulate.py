@@ -42,9 +42,9 @@ def simulate(  # noqa: PLR0913  an option each
     """Serve a simulated commercetools Connect, with inboxes for messages.
 
     Any credential and project is accepted unless the scenario says otherwise; without one there are no Deployments. Point
-    a project's api_url and auth_url at it, a Slack sink at /slack/hook/NAME, a webhook at /inbox/NAME. What is sent is at
-    GET /_sim/inbox; POST /_sim/deployments adds Deployments, POST /_sim/deployments/ID changes one, POST /_sim/faults
-    breaks things, POST /_sim/clock lets time pass.
+    a project's api_url and auth_url at it, a Slack sink at /slack/hook/NAME, a bot's api_url at /slack/api, a webhook at
+    /inbox/NAME. What is sent is at GET /_sim/inbox; POST /_sim/deployments adds Deployments, POST /_sim/deployments/ID
+    changes one, POST /_sim/faults breaks things, POST /_sim/clock lets time pass.
     """
     if listing:
         _show_scenarios(ctx, output)

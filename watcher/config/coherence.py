@@ -105,12 +105,24 @@ def warnings(tree: Tree) -> Said:
                 ("rules", at, "labels", "severity"),
                 f"is none of {', '.join(SEVERITIES)}; only critical is never given up",
             )
+    yield from _project_warnings(tree)
+    rules = [rule for _, rule in listed(tree, "rules")]
+    for path, route in _routes(tree):
+        yield from _route_warnings(path, route)
+        yield from label_names.route_warnings(path, route, rules)
+
+
+def _project_warnings(tree: Tree) -> Said:
     for at, project in listed(tree, "projects"):
+        poll = _length(project.get("poll_interval"), 30_000)
+        if _length(project.get("fast_poll_interval"), poll) > poll:
+            yield (
+                ("projects", at, "fast_poll_interval"),
+                f"is longer than poll_interval, which is {duration.text(poll)}",
+            )
         for key in ("api_url", "auth_url"):
             if _is_bare(str(project.get(key, ""))):
                 yield ("projects", at, key), "is plain http: credentials would cross the network readable"
-    for path, route in _routes(tree):
-        yield from _route_warnings(path, route)
 
 
 def _receiver_warnings(tree: Tree) -> Said:
@@ -188,7 +200,7 @@ def _routes(tree: Tree) -> Iterator[tuple[Path, Tree]]:
 
 
 def _route_problems(tree: Tree) -> Said:
-    names = [str(receiver.get("name")) for _, receiver in listed(tree, "receivers")]
+    names = list(dict.fromkeys(str(receiver.get("name")) for _, receiver in listed(tree, "receivers")))
     root = tree.get("route")
     if root is None:
         if len(names) > 1:

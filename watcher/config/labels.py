@@ -1,11 +1,12 @@
-"""What a rule can match on, so that a label that nothing has is pointed out: a rule with one never fires, without a word."""
+"""What rules and routes can match on, so that a label that nothing has is pointed out: it would never match, without a word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from watcher.config.log_rules import COMPARED, PLACES, names_in
 from watcher.config.problem import Path, suggestion
 from watcher.core.level import LEVELS
+from watcher.core.route import ALL_LABELS
 
 Said: TypeAlias = Iterator[tuple[Path, str]]
 Tree: TypeAlias = Mapping[str, Any]
@@ -33,6 +34,8 @@ LABELS: Mapping[str, frozenset[str]] = {
 }
 """By what a rule is `on`. Facts about sources have too many fields of their own for a list of them."""
 _DETAILS = "details."
+_OF_ALERTS = frozenset({"alertname", "severity", "error_id", "source"}).union(*LABELS.values())
+"""What alerts can have by themselves; a rule adds labels of its own, and those of its `by`."""
 
 
 def warnings(path: Path, rule: Tree) -> Said:
@@ -45,6 +48,21 @@ def warnings(path: Path, rule: Tree) -> Said:
             yield (*path, *place), f'nothing here has a label "{name[:50]}"' + suggestion(name, known)
         elif name == "level" and value and value not in LEVELS:
             yield (*path, *place), f"no record has the level {value[:50]!r}: there are {', '.join(LEVELS)}"
+
+
+def route_warnings(path: Path, route: Tree, rules: Sequence[Tree]) -> Said:
+    """The labels of a route that no alert has: nothing would ever take that way, or all would be one group."""
+    own = {name for rule in rules for name in _strings(rule.get("labels")) + _strings(rule.get("by"))}
+    known = _OF_ALERTS | own
+    for key in ("matchers", "group_by"):
+        for at, text in enumerate(_strings(route.get(key))):
+            for name in [text] if key == "group_by" else [name for name, _ in names_in(text)]:
+                if name not in known and name != ALL_LABELS and not name.startswith(_DETAILS):
+                    yield (*path, key, at), f'no alert has a label "{name[:50]}"' + suggestion(name, known)
+
+
+def _strings(value: object) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list | dict) else []
 
 
 def _named(rule: Tree) -> Iterator[tuple[Path, str, str]]:

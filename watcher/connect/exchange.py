@@ -111,7 +111,7 @@ def refusal(reply: Reply, env: Env, hints: Mapping[int, str]) -> SourceError:
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         text += ", a redirect, which is not followed"
     if hint := hints.get(status):
-        text += f": {hint}"
+        text += f"; {hint}"  # after a colon the code would look like a name, and the hint like its secret value
     wait = retry_after(reply.answer.headers, env.clock.now())
     return reply.error(text, kind, wait=wait)
 

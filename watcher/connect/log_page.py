@@ -24,6 +24,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ROUNDING = 0.0005
 REMEMBERED = 4_096
 """Combinations of what records have in common that are remembered."""
+_LONGEST = 256
+"""Characters of a text in one of them: longer ones come from who wants to be remembered, and are understood each time."""
 _Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -126,7 +128,8 @@ class _Page(Columns):
                 name = kind, wire.application_name, wire.severity, own
                 key = known.get(name)
                 if key is None:
-                    key = known[name] = _learnt(self._origin, _TYPES[kind], *name[1:])
+                    learn = _learnt if _is_short(*name[1:]) else _learnt.__wrapped__
+                    key = known[name] = learn(self._origin, _TYPES[kind], *name[1:])
                 if not message or said.request_url is not None or said.request_method is not None:
                     key, message = self._unusual(at)
                 elif key.__class__ is dict:
@@ -209,6 +212,10 @@ class _Page(Columns):
         """How long a request took."""
         asked = self._asked.get(at)
         return log_wire.latency_of(asked.latency) if asked else self.record(at).latency
+
+
+def _is_short(*words: object) -> bool:
+    return all(len(each) <= _LONGEST for each in words if isinstance(each, str))
 
 
 @lru_cache(maxsize=REMEMBERED)

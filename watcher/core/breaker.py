@@ -6,7 +6,8 @@ something) is down at once, and is asked once more soon and hourly then; soon, b
 that one message. The first message that it takes ends either.
 
 An answer that is about the message (malformed) or about the pace (rate limited) is no failure of the sink, and does
-not end one: what is asked next is another message, or the same one when its time has come.
+not end one. What is malformed puts off the next try a little, since that may be with the same message: four at once
+would give it up before anybody could mend anything.
 """
 
 from dataclasses import dataclass, replace
@@ -51,8 +52,10 @@ def after(breaker: Breaker, outcome: Outcome, now: Millis, *, limited: bool = Fa
     """
     if outcome is Outcome.DELIVERED:
         return WELL
-    if limited or outcome is Outcome.MALFORMED:
-        return breaker if limited or breaker.down else WELL
+    if limited:
+        return breaker
+    if outcome is Outcome.MALFORMED:
+        return replace(breaker, probe_at=max(breaker.probe_at, now + PROBES[0])) if breaker.down else WELL
     refusing = breaker.refusing or outcome is Outcome.REFUSED
     if breaker.down and breaker.refusing == refusing and now < breaker.probe_at:
         return breaker  # it had begun before the sink was known to be down
@@ -67,9 +70,12 @@ def after(breaker: Breaker, outcome: Outcome, now: Millis, *, limited: bool = Fa
 
 
 def sane(breaker: Breaker, now: Millis) -> Breaker:
-    """What was remembered, without what a clock that has been set back since would make wait too long."""
+    """What was remembered, at a start: the next probe is now, for a new start is how a wrong destination is mended.
+
+    Nothing is from a time to come either; the clock may have been set back.
+    """
     since = breaker.since if breaker.since is None else min(breaker.since, now)
-    return replace(breaker, since=since, probe_at=min(breaker.probe_at, now + HOUR))
+    return replace(breaker, since=since, probe_at=min(breaker.probe_at, now))
 
 
 def _waiting(breaker: Breaker, waits: tuple[Millis, ...], now: Millis, jitter: float) -> Breaker:

@@ -6,12 +6,15 @@ front of them stands one more, a fact: that there was an outage, how many messag
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from watcher.core import duration
 from watcher.core.duration import Millis
 from watcher.core.notification import AlertView, Notification, NotifyReason
+
+T = TypeVar("T")
 
 LONG: Millis = 600_000
 """How long a sink must have been down before its backlog is no longer told message by message."""
@@ -19,6 +22,8 @@ MANY = 20
 """How many messages that are not critical may wait and still be told one by one."""
 AT_ONCE = 500
 """How many messages one digest stands for at most; what is beyond goes into the next."""
+ALERTS_AT_ONCE = 5_000
+"""How many alerts its messages may have together: it is one row, and one message."""
 NAME = "Digest"
 _KEPT = frozenset({"summary", "status", "build"})
 _LONGEST = 300
@@ -39,6 +44,16 @@ class Tally:
 def is_called_for(away: Millis, waiting: int) -> bool:
     """Whether what waits for a sink that was down for so long is told in one."""
     return away >= LONG and waiting > MANY
+
+
+def bounded(waiting: Sequence[T], alerts: Callable[[T], int]) -> Sequence[T]:
+    """As many of those that wait, from the first, as one digest can stand for; one at least."""
+    total = 0
+    for at, each in enumerate(waiting):
+        total += alerts(each)
+        if total > ALERTS_AT_ONCE:
+            return waiting[: max(at, 1)]
+    return waiting
 
 
 def merged(messages: Sequence[Notification], sink: str, now: Millis) -> tuple[Notification, Tally]:

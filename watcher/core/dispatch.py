@@ -87,23 +87,25 @@ class Dispatch(Holding):
 
     def _rehome(self, group: Group) -> None:
         """Let today's receivers take over an orphaned group at its pace: what it had still to say, and its recoveries."""
-        members = {key: alert for key, alert in group.members.items() if key in group.told}
-        known = {key: group.told[key] for key, alert in members.items() if self._is_known(alert, group.told[key])}
-        heirs: dict[str, dict[str, Told]] = {}
-        for key, told in known.items():
-            for home in self._move(group, key, told):
-                heirs.setdefault(home, {})[key] = told
-        for home, found in heirs.items():
-            self._inherit(self.groups[home], group, found)
-        for key in group.members:
-            if key not in known:
-                self._move(group, key, None)
+        told = {key: group.told[key] for key in group.members if key in group.told}
+        members = group.members
+        known = {k: t for k, t in told.items() if not is_fresh(members[k], t) or self.is_silenced(members[k])}
+        self._bequeath(group, known)  # first: it sets the pace at which the rest is told
+        self._bequeath(group, {key: each for key, each in told.items() if key not in known})
+        for key in [each for each in members if each not in told]:
+            self._move(group, key, None)
         if aside.stands(group):
             self._moved.append(group)
         self._hand_over(group)
 
-    def _is_known(self, alert: Alert, told: Told) -> bool:
-        return not is_fresh(alert, told) or self.is_silenced(alert)
+    def _bequeath(self, group: Group, told: Mapping[str, Told]) -> None:
+        """Let an orphaned group's heirs know what its receiver was told of these alerts."""
+        heirs: dict[str, dict[str, Told]] = {}
+        for key, each in told.items():
+            for home in self._move(group, key, each):
+                heirs.setdefault(home, {})[key] = each
+        for home, found in heirs.items():
+            self._inherit(self.groups[home], group, found)
 
     def _move(self, group: Group, key: str, told: Told | None) -> list[str]:
         alert, counted = group.members[key], group.held.get(key, 0)

@@ -51,7 +51,7 @@ class Backlog:
             readable = [(each, message) for each in waiting if (message := self._read(each))]
             if not digest.is_called_for(away, len(readable)):
                 return
-            rows, messages = zip(*readable, strict=True)
+            rows, messages = zip(*digest.bounded(readable, lambda pair: len(pair[1].alerts)), strict=True)
             await self._store.digest(self._made(rows, messages, own, now), [each.id for each in rows])
             self._metrics.suppressed.labels("digested").inc(len(rows))
 

@@ -29,6 +29,8 @@ from watcher.ports import Env, Settled, Sink, Store
 
 log = structlog.get_logger(__name__)
 
+DEAD_LETTER = "DeadLetter"
+"""The rule that tells of dead letters."""
 UNASKED: Millis = 30_000
 """How long a receiver is left alone at most that wants to be sent to less often and does not say when."""
 
@@ -197,8 +199,9 @@ class Deliverer:
         except StoreError as error:
             log.error("delivery.unsettled", id=delivery.id, error=str(error))  # noqa: TRY400  its text says it all
         finally:
+            was_full = self._places.ready_at(place) is None
             place.sending -= 1
-            if not place.is_busy(self._env.clock.now()):
+            if was_full or not place.is_busy(self._env.clock.now()):
                 self._changed()
 
     def _conclude(self, place: Place, delivery: Delivery, attempt: Attempt) -> None:
@@ -212,7 +215,7 @@ class Deliverer:
         elif limited and settlement.due_at is not None:
             self._places.hold(place, min(settlement.due_at, now + UNASKED))
         self._places.learn(place, outcome, now, limited=limited, jitter=jitter)
-        text = str(error) if error else ""
+        text = _text(str(error)) if error else ""
         malformed = outcome is Outcome.MALFORMED
         settled = Settled(
             delivery_id=delivery.id,
@@ -259,9 +262,18 @@ class Deliverer:
 
     def _dead_letter(self, delivery: Delivery, error: str, now: Millis) -> tuple[Event, ...]:
         """A dead letter is told as an event of its own, unless it was itself such a message."""
-        if b'"alertname":"DeadLetter"' in delivery.notification:
+        if self._only_says_so(delivery):
             return ()
         return (about_sink(EventType.DEAD_LETTER, delivery.sink, now, count=delivery.stands_for, error=error),)
+
+    def _only_says_so(self, delivery: Delivery) -> bool:
+        """Whether all the news in a message is that there are dead letters. What cannot be read is held to be more."""
+        try:
+            message = self._decode(delivery.notification)
+        except Exception:  # noqa: BLE001  it is told as a dead letter, whatever is wrong with it
+            return False
+        news = [view.labels.get("alertname") for view in message.alerts if view.fresh]
+        return bool(news) and set(news) == {DEAD_LETTER}
 
     def _report(self, delivery: Delivery, settlement: Settlement, attempt: Attempt) -> None:
         self._metrics.deliveries.labels(delivery.sink, attempt.outcome.value).inc()
@@ -284,10 +296,27 @@ class Deliverer:
 async def _attempt(sink: Sink, delivery: Delivery) -> Attempt:
     """Send once. A fault of our own is an unknown outcome: the row is kept and tried again, loudly."""
     try:
-        return Attempt(memo=await sink.send(delivery))
+        return Attempt(memo=_kept(await sink.send(delivery)))
     except DeliveryError as error:
-        return Attempt(error=error, memo=error.memo)
-    except Exception as error:
+        return Attempt(error=error, memo=_kept(error.memo))
+    except (Exception, asyncio.CancelledError) as error:
+        if isinstance(error, asyncio.CancelledError) and _is_to_end():
+            raise
         log.exception("delivery.crashed", id=delivery.id, sink=delivery.sink)
         fault = DeliveryError(f"internal error: {type(error).__name__}", Outcome.UNKNOWN, reason="internal")
         return Attempt(error=fault)
+
+
+def _is_to_end() -> bool:
+    """Whether somebody has cancelled this very task, and not something within a sink that it waited for."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def _kept(memo: str | None) -> str | None:
+    """A memo that the store can keep: one that is no text would keep every other outcome from being written."""
+    return None if memo is None else _text(memo)
+
+
+def _text(foreign: str) -> str:
+    return foreign.encode(errors="replace").decode()

@@ -18,12 +18,14 @@ from watcher.core.silence import Audit, Fields, Silence, SilenceText
 from watcher.pattern import fullmatch
 from watcher.ports import Act, Env, SilenceRow, Store
 from watcher.redact import clean as clean_text
-from watcher.render import to_the_second
+from watcher.render import one_line, to_the_second
 
 log = structlog.get_logger(__name__)
 
 MOST = 1_000
 """Silences that may hold or wait at once: each is asked about every alert."""
+UNNAMED = "somebody"
+"""Who did something, where their name shows nothing: an act without a name would look like none."""
 
 
 class Operator:
@@ -50,7 +52,7 @@ class Operator:
         made = silences.drafted(
             replace(wanted, comment=self._clean(wanted.comment)),
             silence_id=f"{self._env.rng.getrandbits(64):016x}",
-            by=self._clean(by),
+            by=self._named(by),
             now=now,
             compile_pattern=fullmatch,
         )
@@ -66,7 +68,7 @@ class Operator:
         found = next(_readable([await self._store.load_silence(silence_id)]), None)
         if found is None or found.is_over(now):
             return found
-        fields = {"silence": found.id, "by": self._clean(by)}
+        fields = {"silence": found.id, "by": self._named(by) or UNNAMED}
         if not await self._act(_act(EventType.UNSILENCED, now, fields["by"], fields, subject=found.id)):
             return next(_readable([await self._store.load_silence(silence_id)]), None)
         return replace(found, expired_at=now)
@@ -84,7 +86,7 @@ class Operator:
         found = await self._store.load_group(group_key)
         count = len(group.standing(found)) if found else 0
         if count:
-            who = self._clean(by)
+            who = self._named(by) or UNNAMED
             fields = {"group": group_key, "by": who, "count": str(count)}
             detail = f"{count} firing"
             await self._act(
@@ -96,7 +98,7 @@ class Operator:
         """Put on record that somebody tried what they may not."""
         made = Audit(
             at=self._env.clock.now(),
-            actor=self._clean(by),
+            actor=self._named(by) or UNNAMED,
             action="act.refused",
             subject=self._clean(subject),
             detail=self._clean(action),
@@ -107,6 +109,10 @@ class Operator:
     async def audit(self, limit: int = 100) -> Sequence[Audit]:
         """What was done, newest first."""
         return await self._store.load_audit(limit)
+
+    def _named(self, by: str) -> str:
+        """Who does something, on one line: a name that cannot be seen is none."""
+        return one_line(self._clean(by))
 
     async def _act(self, act: Act) -> bool:
         done = await self._store.commit_act(act)

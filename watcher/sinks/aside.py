@@ -39,8 +39,12 @@ class Aside:
     def _begun(self, call: Callable[[], T]) -> "asyncio.Future[T]":
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
+        try:
+            Thread(target=_work, args=(call, loop, done), name="aside", daemon=True).start()
+        except RuntimeError as error:  # the system has no thread to give
+            self._free.release()
+            raise DeliveryError(str(error), Outcome.UNSENT, reason="internal") from None
         done.add_done_callback(self._ended)
-        Thread(target=_work, args=(call, loop, done), name="aside", daemon=True).start()
         return done
 
     def _ended(self, done: "asyncio.Future[T]") -> None:

@@ -70,7 +70,7 @@ def meant(value: str) -> Meant | None:
     """What a pressed button is about; `None` where the value is none of ours."""
     try:
         return msgspec.json.decode(value, type=Meant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

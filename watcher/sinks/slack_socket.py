@@ -192,7 +192,7 @@ def _envelope(text: str) -> _Envelope:
     """What a message holds; nothing where it is none of Slack's."""
     try:
         return msgspec.json.decode(text, type=_Envelope)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return _Envelope()
 
 

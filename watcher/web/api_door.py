@@ -5,7 +5,7 @@ without the token the name asked for must be one of this machine's, no other pag
 changes something comes as JSON, which no form can send. There is no CORS: no answer can be read by another page.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
@@ -13,7 +13,7 @@ from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from watcher.errors import ConfigError
 from watcher.web.api_problem import ProblemError
@@ -27,8 +27,11 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
 }
-_PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
-"""Headers of a proxy: the peer is on this machine, whoever asks may not be."""
+_PASSED_ON = frozenset({"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"})
+_PASSING = ("x-forwarded-", "x-original-", "x-envoy-")
+"""Headers of a proxy, and how others of them begin: the peer is on this machine, whoever asks may not be."""
+_HOST_END = frozenset("/?#\\@")
+"""What cannot be in the name of a host, and would end it, or begin it, for who reads a URL."""
 _WRITES = frozenset({"POST", "PUT", "PATCH"})
 
 
@@ -55,7 +58,7 @@ def call_of(request: web.Request) -> Call:
         method=request.method,
         host=_single(request, "Host"),
         authorization=_single(request, "Authorization"),
-        passed_on=any(each in request.headers for each in _PASSED_ON),
+        passed_on=request.version < HttpVersion11 or is_passed_on(request.headers),
         origin=_single(request, "Origin") if "Origin" in request.headers else None,
         fetch_site=_single(request, "Sec-Fetch-Site"),
         content_type=request.content_type,
@@ -89,6 +92,15 @@ def is_loopback(peer: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return (mapped or address).is_loopback
+
+
+def is_passed_on(headers: Iterable[str]) -> bool:
+    """Whether a proxy has said by a header that it asks for somebody else.
+
+    One that says nothing, as nginx without settings, is known by HTTP/1.0, which it speaks unless told otherwise.
+    """
+    names = [each.lower() for each in headers]
+    return any(each in _PASSED_ON or each.startswith(_PASSING) for each in names)
 
 
 async def harden(_request: web.Request, response: web.StreamResponse) -> None:
@@ -125,6 +137,8 @@ def _unauthorized(detail: str) -> ProblemError:
 
 
 def _names_this_machine(host: str) -> bool:
+    if not _HOST_END.isdisjoint(host):
+        return False
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

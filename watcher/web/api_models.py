@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from watcher.core import duration
+from watcher.redact import strip
 
 MOST = 1_000
 """Items of one answer."""
@@ -17,6 +18,12 @@ MOST = 1_000
 def _length(text: str) -> str:
     if duration.parse(text) <= 0:
         raise ValueError('write a duration like "30m", "2h" or "1d12h"')
+    return text
+
+
+def _visible(text: str) -> str:
+    if not strip(text).strip():
+        raise ValueError("must say something that can be seen")
     return text
 
 
@@ -128,7 +135,7 @@ class NewSilence(Model):
 
     matchers: tuple[Filter, ...] = Field(min_length=1, max_length=100)
     """In Alertmanager's grammar; all of them must match."""
-    comment: Text = Field(min_length=1)
+    comment: Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_visible)]
     """Why."""
     author: Text = ""
     starts_at: AwareDatetime | None = None

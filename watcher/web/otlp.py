@@ -23,6 +23,7 @@ from watcher.sources.otlp import TooManyError, decode_json, decode_protobuf
 from watcher.web.otlp_answer import JSON_TYPE, PROTOBUF_TYPE, Reason, RefusedError, refusal, taken
 from watcher.web.otlp_body import Room, opened, read, too_large
 from watcher.web.otlp_door import Door, Guard, Keys
+from watcher.web.strangers import server_log
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,7 @@ async def serve_otlp(
         runner = web.AppRunner(
             receiver.application(),
             access_log=None,
+            logger=server_log(),
             auto_decompress=False,
             shutdown_timeout=SHUTDOWN_SECONDS,
             keepalive_timeout=KEEPALIVE_SECONDS,

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from watcher.core.duration import Millis
 from watcher.errors import WatcherError
@@ -86,7 +87,7 @@ def is_signed(secret: str, at: str, body: bytes, signature: str, now: Millis) ->
 
 
 async def _body(request: web.Request) -> bytes | None:
-    """The body as it was signed; `None` where it is larger than any that Slack sends, or slower."""
+    """The body as it was signed; `None` where it is larger than any that Slack sends, slower, or not all there."""
     if (request.content_length or 0) > MAX_BODY:
         return None
     body = bytearray()
@@ -96,7 +97,7 @@ async def _body(request: web.Request) -> bytes | None:
                 body += chunk
                 if len(body) > MAX_BODY:
                     return None
-    except TimeoutError:
+    except (TimeoutError, ConnectionError, web.RequestPayloadError, HttpProcessingError):
         return None
     return bytes(body)
 

@@ -3,7 +3,7 @@
 
 -- name: due_urgent
 -- Heads of lanes in which something critical waits, the newest first: what is before it in its lane is in its way. Where
--- that has been digested, the digest is.
+-- that has been digested, the digest is. A lane with many of them is one lane: it must not fill the places of others.
 SELECT
     head.id, head.sink, head.lane, head.seq, head.notification, head.created_at, head.observed_at, head.severity,
     head.state, head.due_at, head.attempts, head.unknown_outcomes, head.body, head.last_error, head.malformed,
@@ -15,6 +15,11 @@ JOIN outbox AS first ON first.seq = (
 )
 JOIN outbox AS head ON head.id = CASE WHEN first.state = 'digested' THEN first.digest ELSE first.id END
 WHERE urgent.sink = :sink AND urgent.settled_at IS NULL AND urgent.severity = 'critical'
+    AND NOT EXISTS (
+        SELECT 1 FROM outbox AS newer
+        WHERE newer.sink = urgent.sink AND newer.lane = urgent.lane AND newer.seq > urgent.seq
+            AND newer.settled_at IS NULL AND newer.severity = 'critical'
+    )
     AND head.state IN ('pending', 'held') AND head.due_at <= :now
     AND NOT EXISTS (
         SELECT 1 FROM outbox AS other
