@@ -4,6 +4,7 @@ Of the records that pass, one in fifty is matched and looked at. What the others
 text that is searched, so nothing else is made of them.
 """
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import eq, itemgetter
@@ -31,9 +32,9 @@ class Columns(Sequence[LogRecord]):
         self.messages = messages
         self._counted: Counter[tuple[Key, int]] | None = None
 
+    @abstractmethod
     def record(self, at: int) -> LogRecord:
         """The whole record."""
-        raise NotImplementedError
 
     def times(self, places: Iterable[int] | None = None) -> Sequence[Millis]:
         """When those at these places were written, or all."""

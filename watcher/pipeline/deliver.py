@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from watcher.core.delivery import (
@@ -151,15 +152,23 @@ class Deliverer:
 
     def _render(self, sink: Sink, delivery: Delivery) -> bytes | None:
         """The body of a delivery. A row that cannot be read or rendered must stop nobody else: it becomes a dead letter."""
-        try:
-            return sink.render(self._decode(delivery.notification))
-        except Exception as error:
-            log.exception("delivery.unreadable", id=delivery.id, sink=delivery.sink)
-            text = f"cannot be rendered: {type(error).__name__}"
+        body, fault = self._rendered(sink, delivery)
+        if body is None:
+            text = f"cannot be rendered: {fault}"
             dead = Settlement(state=DeliveryState.DEAD, due_at=None)
             settled = Settled(delivery_id=delivery.id, settlement=dead, error=text)
             self._unsettled.append((settled, self._dead_letter(delivery, text, self._env.clock.now())))
-            return None
+        return body
+
+    def _rendered(
+        self, sink: Sink, delivery: Delivery, form: Callable[[Notification], Notification] = lambda message: message
+    ) -> tuple[bytes | None, str]:
+        """The body of a delivery in some form, or what kind of fault keeps it from having one."""
+        try:
+            return sink.render(form(self._decode(delivery.notification))), ""
+        except Exception as error:
+            log.exception("delivery.unreadable", id=delivery.id, sink=delivery.sink)
+            return None, type(error).__name__
 
     async def next_due(self) -> Millis | None:
         """When there is something to start, if nothing changes before; a full sink's next start is a change."""
@@ -224,21 +233,13 @@ class Deliverer:
             malformed=malformed,
             error=text,
             memo=attempt.memo,
-            body=self._least(place.sink, delivery) if malformed and not delivery.malformed else None,
+            body=self._rendered(place.sink, delivery, reduced)[0] if malformed and not delivery.malformed else None,
         )
         events = self._about_sink(place, outcome, text, now)
         if settlement.state is DeliveryState.DEAD:
             events += self._dead_letter(delivery, text, now)
         self._unsettled.append((settled, events))
         self._report(delivery, settlement, attempt)
-
-    def _least(self, sink: Sink, delivery: Delivery) -> bytes | None:
-        """What to send instead of a body that its receiver cannot read."""
-        try:
-            return sink.render(reduced(self._decode(delivery.notification)))
-        except Exception:
-            log.exception("delivery.irreducible", id=delivery.id, sink=delivery.sink)
-            return None
 
     def _about_sink(self, place: Place, outcome: Outcome, error: str, now: Millis) -> tuple[Event, ...]:
         """A sink that begins to refuse everything is told through the others, and so is its return."""
@@ -270,7 +271,7 @@ class Deliverer:
         """Whether all the news in a message is that there are dead letters. What cannot be read is held to be more."""
         try:
             message = self._decode(delivery.notification)
-        except Exception:  # noqa: BLE001  it is told as a dead letter, whatever is wrong with it
+        except (msgspec.MsgspecError, ValueError):
             return False
         news = [view.labels.get("alertname") for view in message.alerts if view.fresh]
         return bool(news) and set(news) == {DEAD_LETTER}
