@@ -23,6 +23,7 @@ from tests.integration.otlp_stage import (
     request_of,
     stage,
 )
+from watcher.sources.otlp import MAX_RECORDS
 
 SMALL = in_protobuf(request_of("one", "two"))
 MIB = 1024 * 1024
@@ -139,7 +140,7 @@ BOMBS: dict[str, Bomb] = {
     # numbers of things
     "a million tiny records": (P, GZIP, lambda: gzip.compress(scope_of(b"\x12\x00" * 1_000_000)), {413}),
     "four million tiny records": (P, GZIP, lambda: gzip.compress(scope_of(filled(b"\x12\x00"))), {413}),
-    "as many tiny records as are taken": (P, {}, lambda: scope_of(b"\x12\x00" * 99_999), {200}),
+    "as many tiny records as are taken": (P, {}, lambda: scope_of(b"\x12\x00" * (MAX_RECORDS - 1)), {200}),
     "a million tiny records of ours": (
         P,
         GZIP,
@@ -149,7 +150,7 @@ BOMBS: dict[str, Bomb] = {
     "as many records of ours as are taken": (
         P,
         {},
-        lambda: scope_of(b"\x12\x00" * 99_999, field(1, pair(b"deploymentId", text(b"d")))),
+        lambda: scope_of(b"\x12\x00" * (MAX_RECORDS - 1), field(1, pair(b"deploymentId", text(b"d")))),
         {200},
     ),
     "four million scopes": (P, GZIP, lambda: gzip.compress(field(1, filled(b"\x12\x00"))), {413}),

@@ -29,7 +29,7 @@ try:
 except ImportError:  # an extra; the checksums are the same
     from zlib import crc32
 
-MAX_RECORDS = 100_000
+MAX_RECORDS = 65_536
 MAX_RECORD = 1024 * 1024
 """Bytes of one record on the wire; four times what the log service behind Connect takes."""
 MAX_ATTRIBUTES = 1_000
