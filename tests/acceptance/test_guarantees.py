@@ -126,6 +126,20 @@ MUTANTS = (
         "tests/integration/test_faults.py::test_an_outcome_that_could_not_be_written_is_written_later_and_its_lane_goes_on",
     ),
     Mutant(
+        "the API takes nobody for this machine that does not name it",
+        "watcher/web/api_door.py",
+        "elif not _names_this_machine(call.host):",
+        "elif False:",
+        "tests/unit/test_api_door.py",
+    ),
+    Mutant(
+        "a blind source keeps the heartbeat away",
+        "watcher/core/heartbeat.py",
+        "for each in vitals.watches if each.blind]",
+        "for each in vitals.watches if False]",
+        "tests/unit/test_heartbeat.py",
+    ),
+    Mutant(
         "a row that cannot be rendered stops nobody else",
         "watcher/pipeline/deliver.py",
         "            return None, type(error).__name__",
