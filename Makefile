@@ -10,6 +10,7 @@ READY := .venv/.ready
 CLIENTS := $(BUILD)/peers/.ready
 SERVERS := $(BUILD)/peers/.servers
 FUZZ_INPUTS ?= 1000000
+KILLS ?= 200
 TIERS := unit contract integration acceptance
 
 export UV_PYTHON_DOWNLOADS := never
@@ -46,8 +47,8 @@ peers: $(CLIENTS) $(SERVERS)  ## install what the tests are held against: offici
 bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 	@$(BIN)/python -m tests.bench.run
 
-soak: $(READY)  ## two hundred deaths by SIGKILL under a stream of transitions
-	@KILLS=200 $(BIN)/pytest -q tests/acceptance/test_kills.py
+soak: $(READY)  ## two hundred deaths by SIGKILL under a stream of transitions (KILLS=60 for fewer)
+	@KILLS=$(KILLS) $(BIN)/pytest -q tests/acceptance/test_kills.py
 
 fuzz: $(READY)  ## a million broken inputs for the parsers of logs (FUZZ_INPUTS=20000 for fewer)
 	@$(BIN)/python -m tests.fuzz.run $(FUZZ_INPUTS)
