@@ -9,6 +9,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 CLIENTS := $(BUILD)/peers/.ready
 SERVERS := $(BUILD)/peers/.servers
+DEPLOY := $(BUILD)/deploy/.ready
 FUZZ_INPUTS ?= 1000000
 KILLS ?= 200
 TIERS := unit contract integration acceptance
@@ -36,13 +37,14 @@ check: $(READY)  ## lint, formatting, types, architecture
 	@$(BIN)/lint-imports | grep -vE '^$$|KEPT|^[-=]+$$' || { $(BIN)/lint-imports; exit 1; }
 
 acceptance: $(CLIENTS) $(SERVERS)
+integration: $(CLIENTS) $(SERVERS) $(DEPLOY)
 
 $(TIERS): $(READY)
 	@start=$$(date +%s); \
 	$(BIN)/pytest -q -n 2 --dist worksteal tests/$@ || exit 1; \
 	echo "tier $@: $$(( $$(date +%s) - start )) s"
 
-peers: $(CLIENTS) $(SERVERS)  ## install what the tests are held against: official clients (Node ≥ 20, npm), servers (Debian)
+peers: $(CLIENTS) $(SERVERS) $(DEPLOY)  ## install what the tests are held against: official clients (Node ≥ 20, npm), servers (Debian)
 
 bench: $(READY)  ## what a poll, a judgement and a delivery cost, as ratios
 	@$(BIN)/python -m tests.bench.run
@@ -80,6 +82,11 @@ $(SERVERS): tests/peers/debian.py | $(READY)
 	@mkdir -p $(@D)
 	@$(BIN)/python -m tests.peers.debian $(@D) && touch $@ \
 	|| { echo "no servers of Debian: the tests that need them say so and skip" >&2; test "$$REQUIRE_PEERS" != 1; }
+
+# Helm, Kustomize, the schemas of Kubernetes, linters: large, so only where they can be fetched.
+$(DEPLOY): $(UV) uv.lock pyproject.toml
+	@UV_PROJECT_ENVIRONMENT=$(@D) $(UV) sync --frozen --quiet --only-group deploy --python $(PYTHON) && touch $@ \
+	|| { echo "no Helm, Kustomize and linters: the tests that need them say so and skip" >&2; test "$$REQUIRE_PEERS" != 1; }
 
 $(UV):
 	@echo "setting up (once)"
