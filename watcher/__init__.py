@@ -44,7 +44,6 @@ Known flaws, so that nobody has to find them again:
 * A burst of errors that is read later than its window is long is told by its end only.
 * A hundred thousand failures at once take a minute or two to judge and some 7 KiB of memory each; in groups of their own
   they are told one by one, at the pace of the destination. A digest follows only an outage of the destination.
-* A card in Slack takes a turn of both paces, that of posts and that of edits, whichever it needs.
 * Hundreds of silences with regular expressions cost seconds for each ten thousand alerts, in judging and in the API.
 * A proxy on the same machine that adds no header is taken for that machine: give the API a listener of its own there.
 * While an Alertmanager is down its refreshes wait, one after the other; the last one is right.

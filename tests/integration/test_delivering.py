@@ -94,6 +94,18 @@ async def test_a_storm_at_a_receiver_that_takes_one_a_second_loses_nothing_and_t
     assert slack.calls[-1].ended - START <= 301 * SECOND
 
 
+async def test_what_a_message_does_not_need_it_neither_takes_nor_keeps_from_others(store: Store) -> None:
+    edits = Pace(name="edits", every=3 * SECOND, burst=3)
+    office = await opened(store, SLACK, paces=(CHANNEL, edits))
+    slack = office.sinks[SLACK]
+    slack.idle = lambda delivery, body: ["edits"] if body.startswith(b"new") else []  # type: ignore[attr-defined]
+    await office.tell(SLACK, *(f"new {n}" for n in range(60)), "edit 1", "edit 2", "edit 3", "edit 4")
+    await office.run(2 * MINUTE)
+    began = {name_of(each.delivery): (each.began - START) // SECOND for each in slack.calls}
+    assert [began[f"new {n}"] for n in range(60)] == list(range(60))
+    assert [began[f"edit {n}"] for n in range(1, 5)] == [60, 61, 62, 63]
+
+
 async def test_a_window_is_obeyed_to_the_millisecond_by_everything_that_shares_a_pace(store: Store) -> None:
     office = await opened(store, SLACK, "team/slack/1", OTHER)
     first, second, other = (office.sinks[name] for name in (SLACK, "team/slack/1", OTHER))

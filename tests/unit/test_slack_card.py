@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.notifications import alert, notification, resolved
+from tests.notifications import alert, delivery, notification, resolved
 from tests.slack_world import (
     DEPLOYING,
     FACT,
@@ -24,6 +24,7 @@ from tests.slack_world import (
 )
 from watcher.core.delivery import Outcome
 from watcher.core.notification import Notification, NotifyReason
+from watcher.ports import Sparing
 from watcher.sinks.slack_card import Manner, card_in, sheet
 
 
@@ -43,6 +44,22 @@ async def test_a_run_is_one_card_edited_in_place_with_its_history_in_the_thread(
     assert len(card.earlier) == 3
     assert methods(lane) == ["postMessage", *["update", "postMessage"] * 3]
     assert lane.team.hammered == 0
+
+
+async def test_beginning_a_card_takes_no_turn_of_the_edits() -> None:
+    lane = Lane()
+    assert isinstance(lane.sink, Sparing)
+
+    def idle(told: Notification) -> list[str]:
+        assert isinstance(lane.sink, Sparing)
+        row = delivery(lane.sink.render(told), seq=lane.seq + 1, memo=lane.memo)
+        return [name.rpartition("/")[2] for name in lane.sink.idle(row, row.body or b"")]
+
+    assert idle(FAILED_FIRST) == ["chat.update"]
+    await lane.tell(FAILED_FIRST)
+    assert idle(FAILED_AGAIN) == []
+    await lane.tell(RECOVERED)
+    assert idle(FAILED_FIRST) == ["chat.update"]
 
 
 async def test_the_card_shows_its_earlier_states_and_the_thread_how_it_began() -> None:

@@ -114,9 +114,9 @@ class Deliverer:
         for place, due in await self._due(now):
             found += [(each.severity != "critical", at, place, each) for at, each in enumerate(due)]
         turns: list[tuple[Place, Delivery, bytes]] = []
-        for lesser, _, place, each in sorted(found, key=lambda item: (*item[:2], item[3].due_at)):
+        for _, _, place, each in sorted(found, key=lambda item: (*item[:2], item[3].due_at)):
             body = each.body or self._render(place.sink, each)
-            if body is not None and self._places.take(place, now, critical=not lesser):
+            if body is not None and self._places.take(place, each, body, now):
                 turns.append((place, each, body))
         turns.sort(key=lambda turn: (turn[1].due_at, turn[1].seq))
         return {each.id: (place, body) for place, each, body in turns}

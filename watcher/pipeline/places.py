@@ -10,11 +10,11 @@ import structlog
 
 from watcher.core import breaker, pacing
 from watcher.core.breaker import WELL, Breaker
-from watcher.core.delivery import Outcome
+from watcher.core.delivery import Delivery, Outcome
 from watcher.core.duration import Millis
 from watcher.core.pacing import Pace
 from watcher.metrics import Metrics
-from watcher.ports import Pacing, Sink
+from watcher.ports import Pacing, Sink, Sparing
 
 log = structlog.get_logger(__name__)
 
@@ -109,11 +109,12 @@ class Places:
             return None
         return max(pacing.ready_at(place.paces, self._full), place.breaker.probe_at if place.breaker.down else 0)
 
-    def take(self, place: Place, now: Millis, *, critical: bool) -> bool:
-        """Take a turn of each of its paces and a place among the sends under way, where there still are any."""
-        if self.room(place, now) < 1 or (place.sending >= place.most - 1 and not critical):
+    def take(self, place: Place, delivery: Delivery, body: bytes, now: Millis) -> bool:
+        """Take a turn of each pace that this message needs, and a place among the sends under way, where there still are any."""
+        if self.room(place, now) < 1 or (place.sending >= place.most - 1 and delivery.severity != "critical"):
             return False
-        self._changed(pacing.taken(place.paces, self._full, now))
+        idle = place.sink.idle(delivery, body) if isinstance(place.sink, Sparing) else ()
+        self._changed(pacing.taken((each for each in place.paces if each.name not in idle), self._full, now))
         place.sending += 1
         return True
 

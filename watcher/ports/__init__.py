@@ -1,6 +1,6 @@
 """The ports: what the pipeline needs from the world, one Protocol each. Implementations live above and beside it."""
 
-from watcher.ports.edges import Observation, Sink, Source
+from watcher.ports.edges import Observation, Sink, Source, Sparing
 from watcher.ports.logs import Explain, Fetch, Intake, LogBatch, LogMatching, LogWrite, Pushed, PushIntake, Receipt
 from watcher.ports.operating import Operating
 from watcher.ports.rows import (
@@ -44,6 +44,7 @@ __all__ = [
     "SilenceRow",
     "Sink",
     "Source",
+    "Sparing",
     "Standing",
     "Store",
     "Waiting",

@@ -1,8 +1,8 @@
 """Where facts come from and messages go: one list of the API, one configured destination."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from watcher.core.delivery import Delivery
 from watcher.core.event import Event
@@ -48,7 +48,10 @@ class Sink(Protocol):
 
     @property
     def paces(self) -> tuple[Pace, ...]:
-        """How fast it may be sent to, each pace shared by all sinks that name it. One send is one turn of each."""
+        """How fast it may be sent to, each pace shared by all sinks that name it.
+
+        One send is one turn of each, unless the sink is `Sparing`.
+        """
         ...
 
     async def send(self, delivery: Delivery) -> str | None:
@@ -56,6 +59,15 @@ class Sink(Protocol):
 
         Raises DeliveryError unless the receiver said it took it.
         """
+        ...
+
+
+@runtime_checkable
+class Sparing(Protocol):
+    """A sink of which not every send needs a turn of each pace: beginning a live message is no edit."""
+
+    def idle(self, delivery: Delivery, body: bytes) -> Collection[str]:
+        """The names of the paces that sending this body will leave alone, as far as that is known before."""
         ...
 
 

@@ -81,12 +81,22 @@ class SlackBot:
         self.acknowledgements = self.keeps_open = manner.edits
         self.send_resolved = send_resolved
         self.paces = paces(api, manner)
+        self._updates = frozenset(pace.name for pace in self.paces if pace.name.endswith(UPDATE))
         self._api = api
         self._manner = manner
 
     def render(self, notification: Notification) -> bytes:
         """The sheet as JSON."""
         return slack_card.frozen(slack_card.sheet(notification, self._manner))
+
+    def idle(self, delivery: Delivery, body: bytes) -> frozenset[str]:
+        """A card that is begun is not edited."""
+        card = slack_card.card_in(delivery.memo)
+        try:
+            new = card is None or slack_card.begins(card, slack_card.read_sheet(body), delivery)
+        except ValueError:  # a body of another version, which sending finds out about
+            return frozenset()
+        return self._updates if new else frozenset()
 
     async def send(self, delivery: Delivery) -> str | None:
         """Begin a card, or bring one up to date and tell beside it what is new; returns the card."""
