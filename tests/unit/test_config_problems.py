@@ -1,9 +1,10 @@
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tests.unit.configs import SMALL, WRONG_RULE, problems, small
-from watcher.config import load, loads, read_secret
+from watcher.config import labels, load, loads, pack_text, read_secret
 from watcher.errors import ConfigError
 
 HINT = """; quote the value and put the matcher in single quotes, like 'name=~"value"'"""
@@ -379,6 +380,14 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
         'rules[0].matchers[1]: nothing here has a label "tpye"; did you mean "type"?',
     ),
     (
+        small(WRONG_RULE + """matchers = ['status="Faild"']"""),
+        "rules[0].matchers[0]: the API documents no status 'Faild'; did you mean \"Failed\"?",
+    ),
+    (
+        small(WRONG_RULE + 'to = "Failed"\nannotations = { summary = "{{ deplyment }} broke" }'),
+        'rules[0].annotations.summary: no value is called "deplyment"; did you mean "deployment"?',
+    ),
+    (
         small(LOG_RULE + """matchers = ['level="error"']"""),
         (
             "rules[0].matchers[0]: no record has the level 'error': there are DEFAULT, DEBUG, INFO, NOTICE, WARNING, ERROR, "
@@ -435,6 +444,21 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
 @pytest.mark.parametrize(("text", "line"), DOUBTFUL)
 def test_what_is_allowed_but_looks_like_a_mistake_is_a_warning(text: str, line: str) -> None:
     assert loads(text, {}).warnings == (line,)
+
+
+def test_what_a_rule_adds_itself_and_a_status_that_resembles_none_are_taken() -> None:
+    shown = (
+        WRONG_RULE
+        + 'to = "Failed"\nlabels = { owner = "a" }\nannotations = { summary = "{{ owner }} {{ since | ago }}" }'
+    )
+    assert loads(small(shown), {}).warnings == ()
+    assert loads(small(WRONG_RULE + """matchers = ['status="Hibernating"']"""), {}).warnings == ()
+
+
+@pytest.mark.parametrize("pack", ["builtin", "logs", "deployed", "changes"])
+def test_the_packs_name_nothing_that_is_not_there(pack: str) -> None:
+    rules = tomllib.loads(pack_text(pack))["rules"]
+    assert [said for rule in rules for said in labels.warnings(("rules", str(rule["name"])), rule)] == []
 
 
 def test_an_alertmanager_may_forget_sooner_than_its_routes_repeat() -> None:

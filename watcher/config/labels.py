@@ -1,12 +1,18 @@
-"""What rules and routes can match on, so that a label that nothing has is pointed out: it would never match, without a word."""
+"""What rules and routes can match on and show, so that a name that nothing has is pointed out.
+
+A matcher on it would never match and a template with it fall back, both without a word until somebody needs to hear.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from watcher.config.log_rules import COMPARED, PLACES, names_in
 from watcher.config.problem import Path, suggestion
 from watcher.core.level import LEVELS
 from watcher.core.route import ALL_LABELS
+from watcher.core.snapshot import DRAFT_STATUSES, KNOWN_STATUSES
+from watcher.render import compile_template
 
 Said: TypeAlias = Iterator[tuple[Path, str]]
 Tree: TypeAlias = Mapping[str, Any]
@@ -33,13 +39,40 @@ LABELS: Mapping[str, frozenset[str]] = {
     "log": PLACES | COMPARED | {"level", "severity", "log_type", "message", "method", "path", "status", "latency"},
 }
 """By what a rule is `on`. Facts about sources have too many fields of their own for a list of them."""
+_SHOWN = frozenset(
+    {"alertname", "application", "severity", "removed", "resolved", "again", "since", "starts_at", "ends_at"}
+)
+_MEASURED = frozenset(
+    {
+        *(
+            "count",
+            "within",
+            "percent",
+            "part",
+            "whole",
+            "errors",
+            "usual",
+            "silent_since",
+            "last",
+            "expected",
+            "schedule",
+        ),
+        *("verdict", "records", "errors_before", "records_before", "new_errors", "build", "template", "details"),
+    }
+)
+TEMPLATES: Mapping[str, frozenset[str]] = {
+    on: names | _SHOWN | {"wait", "now", "events"} | (_MEASURED if on == "log" else frozenset())
+    for on, names in LABELS.items()
+}
+"""What templates can show besides the rule's own labels, by what it is `on`."""
+_STATUSES = {"deployment": KNOWN_STATUSES, "report": KNOWN_STATUSES, "connector": DRAFT_STATUSES}
 _DETAILS = "details."
 _OF_ALERTS = frozenset({"alertname", "severity", "error_id", "source"}).union(*LABELS.values())
 """What alerts can have by themselves; a rule adds labels of its own, and those of its `by`."""
 
 
 def warnings(path: Path, rule: Tree) -> Said:
-    """The labels of a rule that nothing has, and levels that no record has."""
+    """The labels of a rule that nothing has, in matchers and templates, and values that look like another, misspelt."""
     known = LABELS.get(str(rule.get("on")))
     if known is None:
         return
@@ -48,6 +81,27 @@ def warnings(path: Path, rule: Tree) -> Said:
             yield (*path, *place), f'nothing here has a label "{name[:50]}"' + suggestion(name, known)
         elif name == "level" and value and value not in LEVELS:
             yield (*path, *place), f"no record has the level {value[:50]!r}: there are {', '.join(LEVELS)}"
+        elif name == "status" and (meant := _meant(str(rule.get("on")), value)):
+            yield (*path, *place), f"the API documents no status {value[:50]!r}{meant}"
+    yield from _template_warnings(path, rule)
+
+
+def _meant(on: str, status: str) -> str:
+    """What a status may have been meant to be. Connect's are open, so one that resembles none is taken as it is."""
+    known = _STATUSES.get(on, frozenset())
+    return suggestion(status, known) if status not in known and get_close_matches(status, known, 1) else ""
+
+
+def _template_warnings(path: Path, rule: Tree) -> Said:
+    annotations = rule.get("annotations")
+    known = TEMPLATES[str(rule.get("on"))].union(_strings(rule.get("labels")), _strings(rule.get("by")))
+    for key, text in annotations.items() if isinstance(annotations, dict) else ():
+        try:
+            asked = compile_template(str(text)).names
+        except ValueError:  # said elsewhere
+            continue
+        for name in sorted(asked - known):
+            yield (*path, "annotations", key), f'no value is called "{name[:50]}"{suggestion(name, known)}'
 
 
 def route_warnings(path: Path, route: Tree, rules: Sequence[Tree]) -> Said:
