@@ -295,3 +295,11 @@ def test_it_keeps_to_the_pace_of_an_integration_key() -> None:
     (pace,) = PagerDutyConfig.model_validate({"routing_key": KEY}).build("a/pagerduty/0", wiring).paces
     assert 60_000 // pace.every <= 120
     assert pace.burst <= 20
+
+
+def test_of_several_alerts_the_worst_is_named() -> None:
+    lesser = alert(deployment="a", labels={"severity": "warning"}, annotations={"summary": "slow"})
+    worst = alert(deployment="b", labels={"severity": "critical"}, annotations={"summary": "b is down"})
+    told = payload(notification(lesser, worst))["event"]["payload"]["summary"]
+    assert told.startswith("2 firing")
+    assert told.endswith(": b is down")

@@ -235,10 +235,9 @@ def _told(notification: Notification, **counts: int) -> dict[str, Any]:
 
 
 def _summary(notification: Notification) -> str:
-    """One alert in its own words; of several their title."""
-    if len(notification.alerts) != 1:
-        return render.title(notification)
-    return render.line(notification.alerts[0])
+    """One alert in its own words; of several their title and the worst of them, as a phone shows no more than this."""
+    worst = [render.line(alert) for alert in render.ranked(notification.alerts)[:1]]
+    return ": ".join([*([render.title(notification)] if len(notification.alerts) != 1 else []), *worst])
 
 
 def _details(notification: Notification) -> dict[str, Any]:
