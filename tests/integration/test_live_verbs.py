@@ -106,7 +106,8 @@ async def test_what_is_not_there_is_1(world: Stage) -> None:
 async def test_a_silence_is_added_queried_and_expired(world: Stage) -> None:
     assert lines(await cli(world.url, "silence", "query")) == ["no silences"]
     made = await cli(world.url, "silence", "add", "Failed", 'project="my-shop"', "-d", "2h", "-c", "known", "-a", "ann")
-    (name,) = lines(made)
+    assert (made.exit_code, made.stderr) == (0, "fits no alerts now\n")
+    name = made.stdout.strip()
     heading, row = lines(await cli(world.url, "silence", "query"))
     assert heading.split() == ["ID", "STATE", "MATCHERS", "ENDS", "BY", "COMMENT"]
     assert row.split() == [
@@ -115,6 +116,13 @@ async def test_a_silence_is_added_queried_and_expired(world: Stage) -> None:
     assert len(lines(await cli(world.url, "silence", "expire", name))) == 2
     assert lines(await cli(world.url, "silence", "query")) == ["no silences"]
     assert len(lines(await cli(world.url, "silence", "query", "--ended"))) == 2
+
+
+async def test_who_adds_a_silence_hears_what_it_fits(world: Stage) -> None:
+    await with_alerts(world.store)
+    for name, fits in (("Failed", "fits 1 alert now\n"), ("alertname=~Failed|Known", "fits 2 alerts now\n")):
+        made = await cli(world.url, "silence", "add", name, "-d", "2h", "-c", "known")
+        assert (made.exit_code, made.stderr) == (0, fits)
 
 
 async def test_a_silence_may_last_until_the_next_deployment_and_its_author_is_who_is_logged_in(world: Stage) -> None:

@@ -30,7 +30,10 @@ def add(  # noqa: PLR0913  an option each
     comment: str,
     author: str | None,
 ) -> None:
-    """Silence the alerts that match all MATCHERS, like 'deployment="shop"'; prints the silence's id."""
+    """Silence the alerts that match all MATCHERS, like 'deployment="shop"'.
+
+    Prints the silence's id, and on standard error how many alerts it fits now. A first word alone is the name of an alert.
+    """
     if not (duration or until_deployment):
         raise click.UsageError("say when it ends: --duration or --until-deployment")
     body: dict[str, object] = {
@@ -44,6 +47,10 @@ def add(  # noqa: PLR0913  an option each
         show(found, output, lambda: ())
     else:
         click.echo(found["id"])
+        now = daemon.ask(
+            "GET", "alerts", query=[*(("filter", each) for each in matcher_texts(matchers)), ("limit", "1")]
+        )
+        click.echo(f"fits {now['total'] or 'no'} alert{'s' * (now['total'] != 1)} now", err=True)
 
 
 @silence.command()
