@@ -217,13 +217,16 @@ async def test_one_who_is_refused_keeps_nobody_from_hearing_and_is_named() -> No
 
 async def test_who_is_asked_to_come_later_is_tried_alone() -> None:
     async with mail_server(Mailroom(says={TEAM[1]: "450 4.2.0 patience"}), tls="none") as room:
-        sink = email(room.port, tls="none")
-        error = await failure(sink, attempts=1)
+        error = await failure(email(room.port, tls="none"), attempts=1)
         assert known(error) == (Outcome.REJECTED, "rate_limited")
         assert "taken for 2 of 3 recipients" in str(error)
-        assert (await failure(sink, attempts=2)).outcome is Outcome.REJECTED
+        assert error.memo
+        assert not [each for each in TEAM if each in error.memo]
+        after = await failure(email(room.port, tls="none"), attempts=2, memo=error.memo)
+        assert (after.outcome, after.memo) == (Outcome.REJECTED, None)
         room.says.clear()
-        assert await sink.send(row(sink, attempts=3)) == f"<{DELIVERY_ID}@example.com>"
+        sink = email(room.port, tls="none")
+        assert await sink.send(row(sink, attempts=3, memo=error.memo)) == f"<{DELIVERY_ID}@example.com>"
     assert [to for to, _ in room.mails] == [(TEAM[0], TEAM[2]), (TEAM[1],)]
 
 
@@ -231,10 +234,10 @@ async def test_who_is_asked_to_come_later_is_tried_alone() -> None:
 async def test_patience_ends_so_that_the_others_hear_the_rest(then: str) -> None:
     async with mail_server(Mailroom(says={TEAM[1]: "450 4.2.2 full"}), tls="none") as room:
         sink = email(room.port, tls="none")
-        await failure(sink, attempts=1)
+        memo = (await failure(sink, attempts=1)).memo
         room.says[TEAM[1]] = then
         attempts = PATIENCE if then.startswith("4") else 2
-        assert await sink.send(row(sink, attempts=attempts)) == f"<{DELIVERY_ID}@example.com>"
+        assert await sink.send(row(sink, attempts=attempts, memo=memo)) == f"<{DELIVERY_ID}@example.com>"
         assert len(room.mails) == 1
 
 
@@ -242,8 +245,8 @@ async def test_nobody_is_told_twice_because_of_another_mail() -> None:
     """What is known of one mail says nothing about the next one."""
     async with mail_server(Mailroom(says={TEAM[1]: "450 4.2.0 patience"}), tls="none") as room:
         sink = email(room.port, tls="none")
-        await failure(sink, attempts=1)
-        await failure(sink, attempts=1, id="cw_other")
+        memo = (await failure(sink, attempts=1)).memo
+        await failure(sink, attempts=1, memo=memo, id="cw_other")
     assert [to for to, _ in room.mails] == [(TEAM[0], TEAM[2])] * 2
 
 

@@ -2,12 +2,12 @@
 
 The Message-ID is made of the delivery's id, the same for every attempt, so that a second copy of a mail can be known
 as one. Who is refused does not keep the others from hearing: the mail says for whom it was not taken. Who is asked to
-come later (a mailbox that is full, a server that wants to see patience) is tried a few times more, alone; a restart in
-between sends that mail to everybody again, under its Message-ID.
+come later (a mailbox that is full, a server that wants to see patience) is tried a few times more, alone, also by the
+next process.
 """
 
+import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -29,8 +29,6 @@ from watcher.sinks.smtp import Login, Server, Tls
 PORTS: Mapping[Tls, int] = {"starttls": 587, "implicit": 465, "none": 25}
 PATIENCE = 5
 """Attempts for those who are asked to come later, once others have the mail."""
-REMEMBERED = 1_000
-"""Mails of which it is known who has them, while others have not."""
 
 _DOMAIN = r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]{{1,64}}@{_DOMAIN}")
@@ -95,8 +93,10 @@ class EmailConfig(SinkConfig):
     tls: Tls = "starttls"
     """`none` is for servers in `[egress] allow`, without a password."""
     username: _Credential | None = None
+    """What to log in with: give both or neither."""
     username_file: Path | None = None
     password: _Credential | None = None
+    """What to log in with, with `username`."""
     password_file: Path | None = None
     sender: _From = Field(alias="from")
     """An address, or `A name <address>`."""
@@ -151,17 +151,19 @@ class Email:
         self.to = config.to
         self._server = server
         self._login = login
-        self._have: OrderedDict[str, frozenset[str]] = OrderedDict()
 
     def render(self, notification: Notification) -> bytes:
         """The mail."""
         return mail.rendered(notification, self.sender, self.to)
 
     async def send(self, delivery: Delivery) -> str | None:
-        """Hand the mail in for everybody who does not have it yet; remembers the first Message-ID of a thread."""
+        """Hand the mail in for everybody who does not have it yet.
+
+        What is remembered of a lane is the first Message-ID of its thread, and who has a mail that others wait for.
+        """
         body = frozen_body(delivery)
         of = mail.thread(body, delivery.memo)
-        have = self._have.pop(delivery.id, frozenset())
+        have = frozenset(each for each in self.to if mark(each) in mail.having(delivery.memo, delivery.id))
         envelope = smtp.Envelope(
             sender=self.sender.address,
             recipients=[each for each in self.to if each not in have],
@@ -171,21 +173,19 @@ class Email:
             taken = await smtp.hand_in(self._server, self._login() if self._login else None, envelope)
         except DeliveryError as error:
             if not have or (error.outcome is not Outcome.REFUSED and delivery.attempts < PATIENCE):
-                self._keep(delivery, have)
                 raise
         else:
             have |= taken.recipients
             if taken.later and delivery.attempts < PATIENCE:
-                self._keep(delivery, have)
-                raise _come_again(self._server, len(have), len(self.to))
+                later = _come_again(self._server, len(have), len(self.to))
+                later.memo = mail.memo_of(of.root, delivery.id, map(mark, have))
+                raise later
         return of.root if of.root != delivery.memo else None
 
-    def _keep(self, delivery: Delivery, have: frozenset[str]) -> None:
-        """Know who has a mail until it is tried again."""
-        if have:
-            self._have[delivery.id] = have
-        while len(self._have) > REMEMBERED:
-            self._have.popitem(last=False)
+
+def mark(address: str) -> str:
+    """A recipient as it is remembered: its address is nobody's business in a database."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
 
 
 def remarks(delivery: Delivery, refused: Mapping[str, str]) -> list[str]:

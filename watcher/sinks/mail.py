@@ -5,7 +5,7 @@ plain letters, so that no reader takes a part of it for an encoded word or for t
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -99,8 +99,21 @@ def thread(body: bytes, memo: str) -> Thread:
     """Where a mail belongs, by what is remembered of its lane. What is new begins a thread of its own."""
     mail = message_from_bytes(body, policy=_POLICY)
     own = str(mail["Message-ID"])
-    is_new = mail[_REASON] == NotifyReason.FIRST.value or not MEMO.fullmatch(memo)
-    return Thread(own=own, root=own if is_new else memo)
+    root = memo.partition(" ")[0]
+    is_new = mail[_REASON] == NotifyReason.FIRST.value or not MEMO.fullmatch(root)
+    return Thread(own=own, root=own if is_new else root)
+
+
+def memo_of(root: str, delivery: str, having: Iterable[str]) -> str:
+    """What is remembered of a lane: its thread, and who has the mail that is not delivered to everybody yet."""
+    return " ".join((root, delivery, *sorted(having)))
+
+
+def having(memo: str, delivery: str) -> frozenset[str]:
+    """Who has a mail already, by what is remembered. What is remembered of one mail says nothing of another."""
+    _, _, rest = memo.partition(" ")
+    name, *found = rest.split(" ")
+    return frozenset(found) if name == delivery else frozenset()
 
 
 def complete(body: bytes, of: Thread, remarks: Sequence[str]) -> bytes:
