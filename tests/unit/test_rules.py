@@ -14,6 +14,7 @@ from watcher.core.event import Event, EventType, about
 from watcher.core.rule import Evaluation, Rule
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, Record, ReportEntry
+from watcher.rules.compile import LogText, RuleText, compile_log, nested
 from watcher.rules.subject import decisive_error
 
 SOURCE_EVENTS = frozenset(
@@ -393,3 +394,22 @@ def test_what_can_be_matched_on_can_be_shown() -> None:
     (found,) = failed().evaluate(event(of=of, previous_status="Deployed", previous_build="b1")).holds
     shown = {"status": "Failed", "build": "b2", "version": "4", "error": "Build failed: exit 1", "previous_build": "b1"}
     assert shown.items() <= found.values.items()
+
+
+@pytest.mark.parametrize(
+    ("values", "seen"),
+    [
+        ({"a": "1"}, {"a": "1"}),
+        ({"details.err.code": "1", "details.x": "2"}, {"details": {"err": {"code": "1"}, "x": "2"}}),
+        ({"details.err": "1", "details.err.code": "2", "details": "3"}, {"details": {"err": {"code": "2"}}}),
+    ],
+)
+def test_templates_see_fields_of_json_as_they_are_written(values: dict[str, object], seen: dict[str, object]) -> None:
+    assert nested(values) == seen
+
+
+def test_a_template_shows_a_field_of_json() -> None:
+    text = RuleText(name="Declined", on="log", annotations={"summary": "{{ details.err.code }} in {{ deployment }}"})
+    spec = compile_log(text, LogText(by=("details.err.code",)), template_failed=pytest.fail)
+    told = spec.annotate({"details.err.code": "card_declined", "deployment": "shop"})
+    assert told == {"summary": "card_declined in shop"}

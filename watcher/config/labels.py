@@ -57,7 +57,7 @@ _MEASURED = frozenset(
             "expected",
             "schedule",
         ),
-        *("verdict", "records", "errors_before", "records_before", "new_errors", "build", "template", "details"),
+        *("verdict", "records", "errors_before", "records_before", "new_errors", "build", "template"),
     }
 )
 TEMPLATES: Mapping[str, frozenset[str]] = {
@@ -94,7 +94,10 @@ def _meant(on: str, status: str) -> str:
 
 def _template_warnings(path: Path, rule: Tree) -> Said:
     annotations = rule.get("annotations")
-    known = TEMPLATES[str(rule.get("on"))].union(_strings(rule.get("labels")), _strings(rule.get("by")))
+    by = [
+        name.partition(".")[0] for name in _strings(rule.get("by"))
+    ]  # a field of `details` is shown where it is in `by`
+    known = TEMPLATES[str(rule.get("on"))].union(_strings(rule.get("labels")), by)
     for key, text in annotations.items() if isinstance(annotations, dict) else ():
         try:
             asked = compile_template(str(text)).names

@@ -21,6 +21,7 @@ class WebSettings(Table):
     secrets: ClassVar[Mapping[str, bool]] = {"token": False}
 
     listen: Listen = Field(default=Address("127.0.0.1", 8080), json_schema_extra={"default": "127.0.0.1:8080"})
+    """Where it listens; `0.0.0.0:8080` in a container."""
     external_url: BaseUrl | None = None
     """How people reach it, for links in messages."""
     token: SenderKey | None = None
@@ -36,6 +37,7 @@ class OtlpSettings(Table):
     """The listener for pushed logs. It listens where a project has `logs = { source = "otlp" }`."""
 
     listen: Listen = Field(default=Address("127.0.0.1", 4318), json_schema_extra={"default": "127.0.0.1:4318"})
+    """Where it listens."""
     header: str = Field(default="x-connect-watcher-key", pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
     """The header in which senders present their key."""
 
@@ -51,9 +53,11 @@ class HeartbeatSettings(Table):
     interval: Annotated[Duration, at_least("10s"), at_most("1d")] = Field(
         default=60_000, json_schema_extra={"default": "1m"}
     )
+    """How often it is pinged; from 10s to 1d. Give the switch this and some grace."""
     timeout: Annotated[Duration, at_least("1s"), at_most("1m")] = Field(
         default=10_000, json_schema_extra={"default": "10s"}
     )
+    """How long one ping may take; from 1s to 1m."""
     longest_wait: Annotated[Duration, at_least("1m")] = Field(default=900_000, json_schema_extra={"default": "15m"})
     """How long a message may have waited to be taken by its sink."""
 

@@ -4,6 +4,7 @@ Checks within one field are its type's (`fields`); checks between fields and tab
 """
 
 from collections.abc import Iterator, Mapping
+from inspect import getdoc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -81,21 +82,28 @@ class ProjectSettings(Table):
     region: str = Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?$")
     """Where it is hosted, like `europe-west1.gcp`."""
     client_id: SecretStr | None = None
+    """The id of its API client."""
     client_id_file: Path | None = None
     client_secret: SecretStr | None = None
+    """The secret of its API client."""
     client_secret_file: Path | None = None
     scope: str | None = Field(default=None, pattern=r"^[!-~]+( [!-~]+)*$")
     """What to ask a token for; by default everything its client has. `view_connectors_deployments:KEY` is enough for
     Deployments, `view_connectors:KEY` for Connectors."""
     api_url: BaseUrl | None = None
+    """Where the Connect API is; by default that of the region."""
     auth_url: BaseUrl | None = None
+    """Where tokens come from; by default that of the region."""
     poll_interval: Annotated[Duration, at_least("1s")] = Field(default=30_000, json_schema_extra={"default": "30s"})
+    """How often Deployments are polled; at least 1s."""
     fast_poll_interval: Annotated[Duration, at_least("1s")] | None = None
     """While something is under way; by default 5s, or `poll_interval` if that is shorter."""
     blind_after: Annotated[Duration, at_least("1s")] | None = None
     """How old the last sight may be; by default three times `poll_interval` and one minute."""
     connectors: ConnectorsSettings = Field(default_factory=ConnectorsSettings)
+    """Whether Connectors are watched, too."""
     logs: LogsSettings = Field(default_factory=LogsSettings)
+    """Where its logs come from."""
 
     @property
     def fast_interval(self) -> Millis:
@@ -126,18 +134,26 @@ class RuleSettings(Table):
     name: Name
     """The `alertname`; a rule of your own takes the place of a pack's rule of the same name."""
     on: Literal["deployment", "connector", "report", "log", "source"]
+    """What it is about."""
     matchers: tuple[Matchers, ...] = ()
+    """What must hold, all of it: Alertmanager's `=`, `!=`, `=~`, `!~` on the labels of what it is about."""
     resolve: tuple[Matchers, ...] | None = None
     """What ends a state rule; by default `status="Deployed"` (a Connector's: `status="Published"`) where the
     matchers are about the status."""
     wait: Duration = Field(default=0, alias="for", json_schema_extra={"default": "0s"})
+    """How long a state must last before it is told."""
     from_: Pattern | None = Field(default=None, alias="from")
+    """A pattern for the whole of the status before: tells that transition, once."""
     to: Pattern | None = None
+    """A pattern for the whole of the status after: tells that transition, once."""
     events: tuple[EventType, ...] = ()
+    """Tells each event of these kinds, once. `hit` and `tally` are what rules on logs look at, and refused here."""
     added: bool = False
     """On reports: tell each new entry once."""
     labels: dict[LabelName, str] = Field(default_factory=dict)
+    """Labels of its alerts, to route and group by; `severity` is `critical`, `warning` or `info`."""
     annotations: dict[LabelName, Template] = Field(default_factory=dict)
+    """What its messages say, as Jinja templates: `summary`, `description`, `error`, `runbook_url`, or any other field."""
     pattern: tuple[SearchPattern, ...] = ()
     """On logs: what is searched for in the message, any of them."""
     exclude: tuple[SearchPattern, ...] = ()
@@ -149,6 +165,7 @@ class RuleSettings(Table):
     within: Annotated[Duration, at_least("1s"), at_most("1d")] = Field(
         default=600_000, json_schema_extra={"default": "10m"}
     )
+    """On logs: the while that `count`, `of` and `spike` look at; from 1s to 1d."""
     slower_than: Duration = Field(default=0, json_schema_extra={"default": "0s"})
     """On logs: only requests that took longer."""
     new: bool = False
@@ -158,11 +175,13 @@ class RuleSettings(Table):
     of: Literal["5xx", "4xx", "errors"] | None = None
     """On logs: fires while this share of requests, or of records, is above `above`."""
     above: Share = 0.0
+    """For `of`: the share that is too much, like 0.05."""
     spike: float = Field(default=0, ge=0)
     """On logs: fires while errors come so many times as fast as in the `baseline` before."""
     baseline: Annotated[Duration, at_least("1m"), at_most("1d")] = Field(
         default=3_600_000, json_schema_extra={"default": "1h"}
     )
+    """For `spike`: how far back the usual is looked for; from 1m to 1d."""
     absent: Duration = Field(default=0, json_schema_extra={"default": "0s"})
     """On logs: fires while a deployed application has written nothing for so long."""
     missed_run: Duration = Field(default=0, json_schema_extra={"default": "0s"})
@@ -227,21 +246,30 @@ class RouteSettings(Table):
     """A node of the route tree. What it does not say comes from the node above."""
 
     receiver: Name | None = None
+    """Who is told; required at the top."""
     matchers: tuple[Matchers, ...] = ()
+    """Which alerts take it, by their labels; none at the top, which takes everything."""
     continue_: bool = Field(default=False, alias="continue")
+    """Whether what takes it goes on to the next route as well."""
     group_by: tuple[str, ...] | None = None
+    """Alerts with the same values of these labels are told together; by default project and deployment. `["..."]`: each alone."""
     group_wait: Duration | None = None
+    """How long the first message of a group waits for more; by default 10s."""
     group_interval: Duration | None = None
+    """The least time between messages of a group with news; by default 5m."""
     repeat_interval: Pause | None = None
+    """How often it is said that nothing has changed; by default 4h."""
     fallback: Name | None = None
     """At the top only: the receiver that also hears, at most hourly, of dead letters and of sinks that refuse."""
     routes: tuple["RouteSettings", ...] = ()
+    """Routes below this one: the first that matches takes an alert."""
 
 
 class ReceiverSettings(Table):
-    """A name for a list of sinks. The lists are those of the registry, under the kind of each."""
+    """A name for sinks: a list for each kind, as in the registry of sinks."""
 
     name: Name
+    """What routes call it."""
 
     def sinks(self) -> Iterator[tuple[str, SinkConfig]]:
         """Every sink with its id: receiver, kind and position."""
@@ -257,7 +285,7 @@ else:
         "Receiver",
         __base__=ReceiverSettings,
         __doc__=ReceiverSettings.__doc__,
-        **{each.kind: (tuple[each, ...], ()) for each in SINKS},
+        **{each.kind: (tuple[each, ...], Field(default=(), description=getdoc(each))) for each in SINKS},
     )
 
 
@@ -265,6 +293,7 @@ class EgressSettings(Table):
     """What sinks may reach besides public addresses over https."""
 
     allow: tuple[Cidr, ...] = ()
+    """Networks, like `10.0.0.0/8`; in them plain http is allowed as well."""
 
 
 class HttpSettings(Table):
@@ -273,6 +302,7 @@ class HttpSettings(Table):
     secrets: ClassVar[Mapping[str, bool]] = {"proxy_url": False}
 
     proxy: SecretStr | None = Field(default=None, alias="proxy_url")
+    """A proxy for every request, `http://host:port`; a user and password may be in it, so it is a secret."""
     proxy_file: Path | None = Field(default=None, alias="proxy_url_file")
     ca_file: Path | None = None
     """Certificate authorities to trust besides the system's, as PEM."""
@@ -298,25 +328,39 @@ class LogSettings(Table):
     """Our own log, on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less grave is left out."""
     format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: readable on a terminal, JSON elsewhere."""
 
 
 class Settings(Table):
     """The whole file."""
 
     projects: tuple[ProjectSettings, ...] = Field(min_length=1)
+    """What to watch; at least one."""
     rules: tuple[RuleSettings, ...] = ()
+    """What to tell, beside what the packs tell."""
     rule_packs: tuple[Literal["builtin", "logs", "deployed", "changes"], ...] = ("builtin", "logs")
+    """The packs of rules that are used."""
     disable_rules: tuple[str, ...] = ()
     """Names of rules that are not to be used."""
     route: RouteSettings | None = None
     """Not needed where there is one receiver."""
     receivers: tuple[Receiver, ...] = Field(min_length=1)
+    """Whom to tell; at least one."""
     egress: EgressSettings = Field(default_factory=EgressSettings)
+    """What sinks may reach."""
     http: HttpSettings = Field(default_factory=HttpSettings)
+    """The way out: proxy and authorities."""
     web: WebSettings = Field(default_factory=WebSettings)
+    """Probes, metrics and the API."""
     otlp: OtlpSettings = Field(default_factory=OtlpSettings)
+    """The listener for pushed logs."""
     slack: SlackAppSettings = Field(default_factory=SlackAppSettings)
+    """The app behind buttons in Slack."""
     store: StoreSettings = Field(default_factory=StoreSettings)
+    """Where everything is kept."""
     heartbeat: HeartbeatSettings = Field(default_factory=HeartbeatSettings)
+    """The dead man's switch."""
     log: LogSettings = Field(default_factory=LogSettings)
+    """Our own log."""

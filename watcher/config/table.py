@@ -8,12 +8,19 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from watcher.config.fields import presentable
 from watcher.config.secret import value_of
 from watcher.errors import ConfigError
+from watcher.sinks.base import describe_twins
 
 
 class Table(BaseModel):
     """One table of the file. `secrets` names its secrets and whether each must be given; all have a `_file` twin."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=describe_twins,
+    )
     secrets: ClassVar[Mapping[str, bool]] = {}
 
 

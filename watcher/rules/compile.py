@@ -118,7 +118,7 @@ def _annotate(text: RuleText, template_failed: Callable[[str], None]) -> Annotat
 
     def annotate(values: Mapping[str, object]) -> dict[str, str]:
         context = {
-            **values,
+            **nested(values),
             **{name: int(str(values[name])) for name in _TIMES if str(values.get(name, "")).isdecimal()},
         }
         found = {name: render.render(template, context) for name, template in templates.items()}
@@ -127,3 +127,16 @@ def _annotate(text: RuleText, template_failed: Callable[[str], None]) -> Annotat
         return {name: each.text for name, each in found.items() if each.text}
 
     return annotate
+
+
+def nested(values: Mapping[str, object]) -> dict[str, object]:
+    """The values as templates see them: `details.err.code` is within `err`, within `details`. A field that has fields is these."""
+    found = {name: value for name, value in values.items() if "." not in name}
+    for name in sorted(name for name in values if "." in name):
+        *path, last = name.split(".")
+        at = found
+        for each in path:
+            inner = at.get(each)
+            at[each] = at = inner if isinstance(inner, dict) else {}
+        at.setdefault(last, values[name])
+    return found

@@ -109,8 +109,10 @@ class AlertmanagerConfig(SinkConfig):
     username: Annotated[str, AfterValidator(_username)] | None = None
     """For basic authentication, with `password`."""
     password: SecretStr | None = None
+    """For basic authentication, with `username`."""
     password_file: Path | None = None
     bearer_token: Annotated[SecretStr, secret_like(_bearer)] | None = None
+    """Instead of `username` and `password`."""
     bearer_token_file: Path | None = None
     timeout: Timeout = TIMEOUT
     """How long one attempt may take, the answer included."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol, Self, TextIO, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, Self, TextIO, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -122,10 +122,27 @@ def secret_like(parse: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(check)
 
 
+def describe_twins(schema: dict[str, Any], table: type[BaseModel]) -> None:
+    """Say in a schema which secrets must be given, and of the file of each what it is for."""
+    keys = schema.get("properties", {})
+    for key, said in keys.items():
+        if key.endswith("_file") and key.removesuffix("_file") in keys:
+            said.setdefault("description", f"A file that holds `{key.removesuffix('_file')}`, instead of it.")
+    for key, required in getattr(table, "secrets", {}).items():
+        if required:
+            keys[key]["description"] += f" Required, here or in `{key}_file`."
+
+
 class SinkConfig(BaseModel):
     """What every sink can be told. `kind` is its key in a receiver; `secrets` names its secrets and which must be set."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        json_schema_extra=describe_twins,
+    )
     kind: ClassVar[str]
     secrets: ClassVar[Mapping[str, bool]] = {}
 
@@ -155,6 +172,7 @@ class HttpSinkConfig(SinkConfig):
     secrets: ClassVar[Mapping[str, bool]] = {"url": True}
 
     url: Annotated[SecretStr, secret_like(address)] | None = None
+    """Where to post, as the other side gives it: a secret."""
     url_file: Path | None = None
     timeout: Timeout = TIMEOUT
     """How long one attempt may take, the answer included."""

@@ -25,6 +25,7 @@ class ConsoleConfig(SinkConfig):
     kind: ClassVar[str] = "console"
 
     format: Literal["text", "json"] = "text"
+    """A line for a person, or for a program."""
 
     def build(self, sink_id: str, wiring: Wiring) -> "Console":
         """Make the sink."""

@@ -78,6 +78,7 @@ class WebhookConfig(HttpSinkConfig):
     headers: dict[str, Annotated[SecretStr, secret_like(header_value)]] = Field(default_factory=dict)
     """Sent with every request. The values are secrets."""
     headers_file: dict[str, Path] = Field(default_factory=dict)
+    """For each header a file that holds its value."""
     max_alerts: int = Field(default=MAX_ALERTS, ge=0)
     """How many alerts are spelled out, 0 for all. What is left out is counted."""
 
