@@ -19,10 +19,10 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE  # processes that compile everything anew take twice as long to start
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check peers bench soak fuzz format lock clean $(TIERS)
+.PHONY: help demo test check peers bench soak fuzz docs pictures image release-check sbom format lock clean $(TIERS)
 
 help:  ## what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 demo: $(READY)  ## show the main job against the built-in simulator (DEMO_ARGS="--for 30s --output json")
 	@$(BIN)/connect-watcher demo $(DEMO_ARGS)
@@ -54,6 +54,21 @@ soak: $(READY)  ## two hundred deaths by SIGKILL under a stream of transitions (
 
 fuzz: $(READY)  ## a million broken inputs for the parsers of logs (FUZZ_INPUTS=20000 for fewer)
 	@$(BIN)/python -m tests.fuzz.run $(FUZZ_INPUTS)
+
+docs: $(READY)  ## make docs/configuration.md of the schema
+	@$(BIN)/python -m tests.docs.reference
+
+image: $(READY) $(DEPLOY)  ## build the image and run it as Kubernetes would (root, buildah, podman; IMAGE_ARGS=--real for the real bases)
+	@$(BIN)/python -m tests.release.image $(IMAGE_ARGS)
+
+release-check: $(READY) $(DEPLOY)  ## build, read, install and try the package; licences; SBOM
+	@$(BIN)/python -m tests.release.check
+
+sbom: $(READY) $(DEPLOY)  ## dist/connect-watcher-VERSION.cdx.json: what the package needs, as CycloneDX
+	@$(BIN)/python -m tests.release.check --sbom dist
+
+pictures: $(READY) $(SERVERS)  ## draw the documentation's pictures anew; needs Chromium
+	@$(BIN)/python -m tests.docs.pictures
 
 format: $(READY)  ## format and mend what can be mended
 	@$(BIN)/ruff format -q .
