@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV
 unexport PYTHONDONTWRITEBYTECODE  # processes that compile everything anew take twice as long to start
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check peers bench soak fuzz docs pictures image release-check sbom format lock clean $(TIERS)
+.PHONY: help demo test check peers bench soak fuzz docs manifests pictures image release-check sbom format lock clean $(TIERS)
 
 help:  ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -57,6 +57,9 @@ fuzz: $(READY)  ## a million broken inputs for the parsers of logs (FUZZ_INPUTS=
 
 docs: $(READY)  ## make docs/configuration.md of the schema
 	@$(BIN)/python -m tests.docs.reference
+
+manifests: $(READY) $(DEPLOY)  ## what is made from the chart: its schema and copies, and the base for Kustomize
+	@$(BIN)/python -m tests.peers.helm
 
 image: $(READY) $(DEPLOY)  ## build the image and run it as Kubernetes would (root, buildah, podman; IMAGE_ARGS=--real for the real bases)
 	@$(BIN)/python -m tests.release.image $(IMAGE_ARGS)
