@@ -27,11 +27,13 @@ Layers, imports go down only (checked by import-linter)::
 Known flaws, so that nobody has to find them again:
 
 * Times are wall-clock milliseconds. A clock set back makes waits longer by as much; nothing is lost.
-* A group is one row, rewritten whole when one of its alerts changes: thousands of alerts in one group cost as much
-  at every change.
+* A group is one row, rewritten whole when one of its alerts changes. What fires it only names, so that ten thousand alerts
+  are a megabyte at every change; what has ended or is told once it holds until it is told.
 * The id of a sink is its receiver, kind and position: a sink put before another of its kind takes over what waits for that.
 * Every poll wakes judging, which reads the state of every source: with thousands of projects that is work for nothing.
-* The secret of an API client is read at the start; one that is rotated needs a restart.
+* A secret that was rotated is taken by a reload; nobody looks at files unasked.
+* While the volume is full nothing is sent, as what is sent must be on record first; only the heartbeat says so.
+* A reload is a restart within the process: everything is read and polled anew, also what has not changed.
 * Drafts are kept under the name of the project through which they are read: another reader begins with a new baseline.
 * The name of a Connector is part of its alert's identity: one that is renamed while it fails is told again.
 * An info alert that stands is reminded of like any other; give such alerts a route with a long repeat_interval.
@@ -42,8 +44,10 @@ Known flaws, so that nobody has to find them again:
 * Rules that measure look at the newest whole minute: what began and ended while the daemon was down is not told by them.
 * When a Deployment was last well is known from when it was first watched.
 * A burst of errors that is read later than its window is long is told by its end only.
-* A hundred thousand failures at once take a minute or two to judge and some 7 KiB of memory each; in groups of their own
+* A hundred thousand failures at once take most of a minute to judge and some 1 KiB of memory each; in groups of their own
   they are told one by one, at the pace of the destination. A digest follows only an outage of the destination.
+* A message holds every alert of its group, however many, and while it is made and sent they are in memory twice or thrice.
+  So are all alerts at the start, while they are read.
 * Hundreds of silences with regular expressions cost seconds for each ten thousand alerts, in judging and in the API.
 * A proxy on the same machine that adds no header is taken for that machine: give the API a listener of its own there.
 * While an Alertmanager is down its refreshes wait, one after the other; the last one is right.

@@ -1,6 +1,7 @@
 """Regular expressions that people write: RE2 only, so that none of them can take more than linear time."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -9,6 +10,8 @@ MAX_PATTERN = 1_000
 """Characters that a pattern may have."""
 MAX_PROGRAM = 10_000
 """Instructions that it may compile to; `(a{100}){10}` is 1,000 of them."""
+REMEMBERED, LONGEST = 64, 100
+"""Answers that are kept of a test for a whole text, and how long such a text may be: labels have few values, most of them."""
 _MAX_MEMORY = 4 * 1024 * 1024
 
 
@@ -19,7 +22,12 @@ def fullmatch(pattern: str) -> Callable[[str], bool]:
         ValueError: RE2 cannot compile the pattern, or it is too large; the message has RE2's own words.
     """
     compiled = compiled_pattern(pattern)
-    return lambda text: compiled.fullmatch(text.encode(errors="replace")) is not None
+
+    def test(text: str) -> bool:
+        return compiled.fullmatch(text.encode(errors="replace")) is not None
+
+    known = lru_cache(REMEMBERED)(test)
+    return lambda text: known(text) if len(text) <= LONGEST else test(text)
 
 
 def search(pattern: str) -> Callable[[str], bool]:

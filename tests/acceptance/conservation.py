@@ -26,6 +26,7 @@ from watcher.core.delivery import DeliveryState
 from watcher.core.event import EventReason
 from watcher.core.group import Group
 from watcher.core.notification import AlertView, Notification
+from watcher.store import codec
 
 NEWS = frozenset({EventReason.STARTED, EventReason.NEW_ATTEMPT, EventReason.TOLD_ONCE, EventReason.SILENCED})
 """What an event is recorded with that a failure, or a fact, followed from."""
@@ -97,11 +98,15 @@ def _read(connection: sqlite3.Connection) -> Books:
     events = connection.execute(
         "SELECT rule, body FROM events WHERE reason IN (SELECT value FROM json_each(?))", (_NEWS,)
     )
+    alerts = {each["key"]: codec.alert(each["body"]) for each in connection.execute("SELECT key, body FROM alerts")}
     held = connection.execute("SELECT held FROM silences").fetchall()
     return Books(
         rows=found,
         news=Counter(_about(each["rule"], json.loads(each["body"])) for each in events),
-        groups=[group.decode(each["body"]) for each in connection.execute("SELECT body FROM alert_groups")],
+        groups=[
+            codec.whole(group.decode(each["body"]), alerts)
+            for each in connection.execute("SELECT body FROM alert_groups")
+        ],
         held_back=sum(sum(json.loads(each["held"]).values()) for each in held),
     )
 

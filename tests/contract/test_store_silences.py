@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.test_store import HOUR, URLS, event, group
+from tests.contract.test_store import HOUR, URLS, alert, event, group
 from tests.contract.test_store import store as store  # noqa: PLC0414  pytest finds a fixture by the name of its import
 from tests.fakes import START, FakeClock
 from tests.unit.builders import fullmatch, matchers
+from watcher.core.alert import AlertState
 from watcher.core.event import EventType
 from watcher.core.group import Group, Told
 from watcher.core.silence import Audit, Progress, Silence, Stage, read, written
@@ -161,6 +162,22 @@ async def test_a_group_can_be_looked_at(store: Store) -> None:
 
     assert await store.load_group("g1") == made
     assert await store.load_group("g2") is None
+
+
+async def test_a_group_has_the_alerts_that_its_row_only_names_however_it_is_read(store: Store) -> None:
+    firing = {key: alert(key, state=AlertState.FIRING) for key in ("f1", "f2")}
+    ended = alert("f3", state=AlertState.RESOLVED)
+    row = group(members={"f3": ended}, standing=("f1", "f2", "gone"))
+    await store.commit_judgement(Judgement(cursor=0, alerts=firing, groups={"g1": row}))
+
+    whole = group(members={**firing, "f3": ended})
+    assert await store.load_group("g1") == whole
+    assert list((await store.load_ledger()).groups) == [whole]
+    assert list((await store.load_standing()).groups) == [whole]
+
+    later = {"f1": alert("f1", state=AlertState.FIRING, episode=2)}
+    await store.commit_judgement(Judgement(cursor=0, alerts=later))
+    assert await store.load_group("g1") == group(members={**firing, **later, "f3": ended})
 
 
 async def test_the_newest_acts_are_shown_first_and_no_more_than_asked_for(store: Store) -> None:

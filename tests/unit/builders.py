@@ -26,11 +26,13 @@ from watcher.core.matcher import Matcher
 from watcher.core.observation import Known, Round
 from watcher.core.route import Node, Route
 from watcher.core.rule import Rule
+from watcher.core.shelf import as_row
 from watcher.core.sight import SourceState
 from watcher.core.silence import Fields, Progress, Stage
 from watcher.core.silencing import Silences
 from watcher.core.snapshot import Deployment, Listing, ReportEntry
 from watcher.rules import RuleSpec
+from watcher.store import codec
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 PROJECT, REGION = "my-shop", "europe-west1.gcp"
@@ -163,7 +165,7 @@ class Desk:
         silences = Silences(fullmatch)
         silences.load(each for each in self.silences.values() if each[1].stage in {Stage.WAITING, Stage.ACTIVE})
         self.ledger = Ledger(self.rules, Dispatch(self.root, self.receivers, silences=silences))
-        self.ledger.dispatch.load(self.groups[key] for key in sorted(self.groups))
+        self.ledger.dispatch.load(codec.whole(self.groups[key], self.alerts) for key in sorted(self.groups))
         self.ledger.load(self.alerts[key] for key in sorted(self.alerts))
 
     def judge(self, *events: Event, seen: int | None = None, now: int | None = None) -> list[str]:
@@ -182,7 +184,7 @@ class Desk:
         dispatch, fresh = self.ledger.dispatch, list(self.ledger.dispatch.flushes)
         _write(self.alerts, self.ledger.changed, self.ledger.alerts)
         # a row is what was committed: what the dispatch does to its groups later must not reach it unnamed
-        _write(self.groups, dispatch.changed, {key: frozen(each) for key, each in dispatch.groups.items()})
+        _write(self.groups, dispatch.changed, {key: frozen(as_row(each)) for key, each in dispatch.groups.items()})
         for each in fresh:
             self.outbox.setdefault(each.notification.id, each)
         self.decided += fresh

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from watcher.core.duration import Millis
 from watcher.core.sight import PRIMARY
@@ -60,8 +61,13 @@ class Alert:
 
 def fingerprint(labels: Mapping[str, str]) -> str:
     """Sixteen hex digits that are equal exactly for equal label sets, whatever their order; empty labels count as absent."""
-    text = json.dumps(sorted((name, value) for name, value in labels.items() if value))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _named(tuple(sorted((name, value) for name, value in labels.items() if value)))
+
+
+@lru_cache(256)
+def _named(pairs: tuple[tuple[str, str], ...]) -> str:
+    """One failure is several events, one after the other, and all of them ask for the same name."""
+    return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()[:16]
 
 
 def identity(rule: str, labels: Mapping[str, str], own: Mapping[str, str], by: Iterable[str] = ()) -> dict[str, str]:

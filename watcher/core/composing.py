@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from watcher.core.alert import Alert, AlertState, fingerprint
 from watcher.core.duration import Millis
@@ -40,12 +41,21 @@ def _known(group: Group, alert: Alert, silenced: Container[str]) -> Told | None:
     if alert.key in silenced and not is_news(alert, before, silenced=True):
         return before
     by = taken_on(alert, before)
-    return Told(episode=alert.episode, resolved=alert.state is AlertState.RESOLVED, acknowledged_by=by)
+    return _heard(alert.episode, alert.state is AlertState.RESOLVED, by)
 
 
-def message(group: Group, telling: Telling, sink: str) -> Notification:
-    """The message of one flush for one sink; its id is made of what names it, so that a replayed judgement repeats it."""
-    found = list(_views(group, telling.silenced))
+@lru_cache(1_000)
+def _heard(episode: int, resolved: bool, by: str) -> Told:
+    """Most alerts of a storm have been told in the same words: they share them."""
+    return Told(episode=episode, resolved=resolved, acknowledged_by=by)
+
+
+def message(group: Group, seen: Group, telling: Telling, sink: str) -> Notification:
+    """The message of one flush for one sink; its id is made of what names it, so that a replayed judgement repeats it.
+
+    `seen` is the group with its members in brief.
+    """
+    found = list(_views(group, seen, telling.silenced))
     news = "|".join([f"{key} {view.state} {view.attempts} {view.starts_at}" for key, view in found if view.fresh])
     name = f"{sink}|{group.key}|{group.created_at}|{telling.flush}|{news}"
     return _made(group, telling, [view for _, view in found], name)
@@ -121,16 +131,16 @@ def note(ended: Silence | None, count: int, at: Millis, *, receiver: str, route:
     )
 
 
-def _views(group: Group, silenced: Container[str]) -> Iterator[tuple[str, AlertView]]:
+def _views(group: Group, seen: Group, silenced: Container[str]) -> Iterator[tuple[str, AlertView]]:
     """The alerts of a group as a message shows them: what is fresh first, firing before resolved, then by age."""
     shown = {
         key: is_news(alert, group.told.get(key), silenced=key in silenced)
-        for key, alert in group.members.items()
+        for key, alert in seen.members.items()
         if is_shown(group.told.get(key), silenced=key in silenced)
     }
 
     def order(key: str) -> tuple[bool, bool, Millis, str]:
-        alert = group.members[key]
+        alert = seen.members[key]
         return (not shown[key], alert.state is AlertState.RESOLVED, alert.starts_at, key)
 
     for key in sorted(shown, key=order):

@@ -47,7 +47,7 @@ def baseline(listed: Iterable[R_co], state: SourceState, at: int) -> Changes[R_c
     """
     found = tuple(listed)
     template = source_event(state, EventType.CREATED, at)
-    events = [replace(about(template, each), baseline=True) for each in found]
+    events = [about(template, each, baseline=True) for each in found]
     if found or state.is_primary:
         events.append(replace(template, type=EventType.BASELINE, fields=_counts(found)))
     return Changes(upserts=found, events=tuple(events))

@@ -22,13 +22,17 @@ from watcher.core.aside import SinkRef
 from watcher.core.composing import Telling
 from watcher.core.duration import Millis
 from watcher.core.event import Event
-from watcher.core.group import Group, Told, decide, is_fresh, is_news, rank, reminded_at, standing
+from watcher.core.group import Group, Told, decide, is_fresh, is_news, rank, standing
 from watcher.core.holding import Holding
 from watcher.core.notification import Notification, NotifyReason
 from watcher.core.route import Route
+from watcher.core.shelf import Members, brief
 from watcher.core.silence import Fields, Silence
 from watcher.core.silencing import Silences
+from watcher.core.timing import resting, scheduled
 
+MUCH = 2_000
+"""Alerts in messages that are kept before they are to be written: in a storm many large groups come due at once."""
 __all__ = ("Dispatch", "Flush", "SinkRef")
 
 
@@ -142,7 +146,7 @@ class Dispatch(Holding):
             route=node.id,
             labels=route.group_labels(node, alert.labels),
             created_at=at,
-            members=self._members.setdefault(key, {}),
+            members=self._members.setdefault(key, Members(self.shelf)),
             held=self._held.setdefault(key, {}),
         )
         self._join(key, alert)
@@ -153,7 +157,7 @@ class Dispatch(Holding):
         if hushed:
             group = self._hold(group, alert, hushed, told)
         if not hushed or is_news(alert, told, silenced=True):
-            group = _scheduled(group, node, at, escalates=rank(alert.labels) > group.severity)
+            group = scheduled(group, node, at, escalates=rank(alert.labels) > group.severity)
         self._put(self._idle(group))
         return key
 
@@ -167,7 +171,7 @@ class Dispatch(Holding):
             if hushed:
                 group = self._hold(group, alert, hushed, group.told.get(alert.key))
             if not hushed or alert.key in group.told:
-                group = _scheduled(group, node, at)
+                group = scheduled(group, node, at)
             self._put(self._idle(group))
 
     def next_due(self) -> Millis | None:
@@ -198,12 +202,17 @@ class Dispatch(Holding):
             for group in self.groups.values()
         )
 
-    def flush_until(self, now: Millis, *, remind: bool = True) -> None:
-        """Decide every group that is due by `now`; without `remind`, reminders wait until it is known that they are true."""
+    def flush_until(self, now: Millis, *, remind: bool = True, bounded: bool = False) -> bool:
+        """Decide every group that is due by `now`; without `remind`, reminders wait until it is known that they are true.
+
+        Where it is `bounded` it stops once there is much to be written, and returns whether it has to go on afterwards.
+        """
         for group in self._moved:
             self._close(group, now)
         self._moved.clear()
         while (due := self.next_due()) is not None and due <= now:
+            if bounded and sum(len(each.notification.alerts) for each in self.flushes) >= MUCH:
+                return True
             if due == self.silences.next_due:
                 self._turn(due, now)
             else:
@@ -212,6 +221,7 @@ class Dispatch(Holding):
         for receiver, count in self._owed.items():
             self._note(None, receiver, count, now)
         self._owed.clear()
+        return False
 
     def _look_at(self, key: str, due: Millis, now: Millis, *, remind: bool) -> None:
         if self.groups[key].due == due:
@@ -222,17 +232,21 @@ class Dispatch(Holding):
 
     def _decide(self, group: Group, now: Millis, *, remind: bool) -> None:
         node, silenced = self._routes[group.route], self._silenced(group)
-        reason = decide(group, now, node.repeat_interval, silenced)
+        seen = replace(group, members=brief(group.members))
+        reason = decide(seen, now, node.repeat_interval, silenced)
         if reason is NotifyReason.REPEAT and not remind:
             self._put(replace(group, due=now + 1))
             return
         if reason is not NotifyReason.NOTHING_NEW:
-            group = self._tell(group, reason, now, silenced)
-        self._settle(group, node, now)
+            group = self._tell(group, seen, reason, now, silenced)
+        self._settle(group, seen, node, now)
 
-    def _tell(self, group: Group, reason: NotifyReason, now: Millis, silenced: Container[str]) -> Group:
-        """Make the messages. What was held back is counted in one that tells a failure, which every sink wants."""
-        failing = composing.has_failure(group, reason, silenced)
+    def _tell(self, group: Group, seen: Group, reason: NotifyReason, now: Millis, silenced: Container[str]) -> Group:
+        """Make the messages. What was held back is counted in one that tells a failure, which every sink wants.
+
+        `seen` is the group with members in brief: what is decided of each of them is decided on that.
+        """
+        failing = composing.has_failure(seen, reason, silenced)
         later = self._unfinished(group) if failing else group.held_back
         telling = Telling(
             reason=reason,
@@ -242,22 +256,22 @@ class Dispatch(Holding):
             held_back=sum(group.held_back.values()) - sum(later.values()),
             external_url=self.external_url,
         )
-        fresh = {k: a for k, a in group.members.items() if is_news(a, group.told.get(k), silenced=k in silenced)}
+        fresh = {k: a for k, a in seen.members.items() if is_news(a, group.told.get(k), silenced=k in silenced)}
         observed = min((alert.observed_at for alert in fresh.values()), default=now)
         sinks, heard = self.receivers[group.receiver], dict(group.heard)
         for sink in sinks:
             if not (sink.send_resolved or failing):
                 self.suppressed["resolved_not_wanted"] += 1
                 continue
-            self._send(group, sink, composing.message(group, telling, sink.id), observed)
+            self._send(group, sink, composing.message(group, seen, telling, sink.id), observed)
             if sink.refresh:
                 heard[sink.id] = now
         if not sinks:
             self.suppressed["no_sink"] += 1
         for key in fresh:
             self._held.get(group.key, {}).pop(key, None)
-        told = composing.told(group, silenced)
-        worst = max(rank(group.members[key].labels) for key in told)
+        told = composing.told(seen, silenced)
+        worst = max(rank(seen.members[key].labels) for key in told)
         return replace(
             group, flush=telling.flush, flushed_at=now, told=told, severity=worst, held_back=later, heard=heard
         )
@@ -287,14 +301,14 @@ class Dispatch(Holding):
                 if message:
                     self._send(group, sink, message, now)
 
-    def _settle(self, group: Group, node: Route, now: Millis) -> None:
+    def _settle(self, group: Group, seen: Group, node: Route, now: Millis) -> None:
         """Forget what has been told for good, and say when to look again; an idle group goes once its pace allows."""
-        for key in [k for k, a in group.members.items() if a.state is not AlertState.FIRING or a.fact]:
+        for key in [k for k, a in seen.members.items() if a.state is not AlertState.FIRING or a.fact]:
             self._leave(key, group.key)
         told = {key: each for key, each in group.told.items() if key in group.members}
         last = group.created_at if group.flushed_at is None else group.flushed_at
         if group.members:
-            group = _resting(replace(group, told=told), node, now)
+            group = resting(replace(group, told=told), node, now)
             self._put(replace(group, aside_due=aside.due(group, self.receivers[group.receiver])))
         elif now - last >= node.group_interval:
             self._drop(group.key)
@@ -361,7 +375,7 @@ class Dispatch(Holding):
         if freed:
             node = replace(self._routes[group.route], group_wait=0)
             worse = max(rank(each.labels) for each in freed) > group.severity
-            self._put(_scheduled(group, node, at, escalates=worse))
+            self._put(scheduled(group, node, at, escalates=worse))
         elif not owed.keys().isdisjoint(group.held_back) and not self._has_unheard(group):
             later = self._unfinished(group)
             for name in group.held_back.keys() - later.keys():
@@ -372,29 +386,4 @@ class Dispatch(Holding):
         """Say that a silence has ended and how much it held back of which no other message tells."""
         heard_by = receiver if receiver in self.receivers else self.root.receiver
         note = composing.note(ended, count, now, receiver=heard_by, route=self.root.id)
-        self._tell(note, NotifyReason.FIRST, now, frozenset())
-
-
-def _scheduled(group: Group, node: Route, at: Millis, *, escalates: bool = False) -> Group:
-    """The group with news: told after `group_wait` the first time, then no oftener than `group_interval`.
-
-    News that is worse than all of the last message does not wait for the interval: a summary that was told a minute ago
-    must not hold up the first critical alert.
-    """
-    if group.flushed_at is None or escalates:
-        due = at + node.group_wait if group.due is None else min(group.due, at + node.group_wait)
-    else:
-        due = max(at, group.flushed_at + node.group_interval)
-    return group if group.due == due else replace(group, due=due)
-
-
-def _resting(group: Group, node: Route, now: Millis) -> Group:
-    """The group until its next reminder. One that was left out now was held back, or nobody wants it."""
-    last = reminded_at(group)
-    if last is None:
-        return replace(group, due=None)
-    wait = max(node.repeat_interval, 1)
-    if last + wait <= now:
-        last += (now - last) // wait * wait
-        group = replace(group, rested_at=last)
-    return replace(group, due=last + wait)
+        self._tell(note, note, NotifyReason.FIRST, now, frozenset())

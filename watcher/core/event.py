@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Any
 
 from watcher.core.duration import Millis
 from watcher.core.logrecord import Hit
@@ -104,15 +105,15 @@ class Event:
         return found.id if found else self.source
 
 
-def about(event: Event, record: Record) -> Event:
-    """The event, as one about `record`."""
+def about(event: Event, record: Record, **more: Any) -> Event:
+    """The event, as one about `record`, with `more` of it changed: an event has many fields, and is copied but once."""
     match record:
         case Deployment():
-            return replace(event, deployment=record)
+            return replace(event, deployment=record, **more)
         case ConnectorStaged():
-            return replace(event, draft=record)
+            return replace(event, draft=record, **more)
         case Connector():
-            return replace(event, connector=record)
+            return replace(event, connector=record, **more)
 
 
 def about_sink(kind: EventType, sink: str, at: Millis, *, count: int = 1, error: str = "") -> Event:

@@ -31,6 +31,8 @@ class Group:
     `held` names the last episode of a member that a silence held back and that was counted, `held_back` has how many
     were, by silence, and are in no message yet. `rested_at` is when a reminder was last left out.
 
+    In its row the members that fire are but named, in `standing`: each of them has a row of its own.
+
     What is told beside the news, to sinks that ask for it: `aside_due` is when to look at that next, `asides` counts it.
     `heard` has when each sink that wants refreshes was last told; `taken_on` and `moved` are what has happened since.
     """
@@ -54,6 +56,7 @@ class Group:
     heard: Mapping[str, Millis] = field(default_factory=dict)
     taken_on: bool = False
     moved: bool = False
+    standing: tuple[str, ...] = ()
 
 
 def wake(group: Group) -> Millis | None:

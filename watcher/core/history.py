@@ -5,6 +5,7 @@ A Deployment has no times of its own, so these are the times at which the events
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
@@ -17,7 +18,7 @@ DEPLOYED = "Deployed"
 class Run:
     """One Deployment and its last two good builds. Times of 0 are unknown.
 
-    `seen_since` is when it was first seen, `began` when its last attempt was. `good_since` is when build `good` was
+    `seen_since` is when it was first seen, `status_since` when it was in its status, `began` when its last attempt was. `good_since` is when build `good` was
     first seen deployed, `before_since` the same of the build before that; `good_began` and `before_began` are when their
     attempts were first seen: what an application writes while it starts belongs to its build. `judged` names the verdicts
     that have been given on the good build, by rule.
@@ -34,6 +35,7 @@ class Run:
     build: str = ""
     applications: tuple[Application, ...] = ()
     seen_since: Millis = 0
+    status_since: Millis = 0
     began: Millis = 0
     good: str = ""
     good_since: Millis = 0
@@ -73,7 +75,7 @@ class Run:
 def begun(deployment: Deployment, at: Millis, *, region: str) -> Run:
     """The history of a Deployment that is seen for the first time. A build that is deployed already is good since then."""
     run = _described(Run(project=deployment.project, deployment_id=deployment.id, seen_since=at), deployment, region)
-    run = replace(run, began=at)
+    run = replace(run, began=at, status_since=at)
     return replace(run, good=run.build, good_since=at, good_began=at) if run.status == DEPLOYED else run
 
 
@@ -85,6 +87,8 @@ def advanced(run: Run | None, event: Event) -> Run | None:
     if run is None or event.baseline:
         return begun(found, event.at, region=event.region)
     new = _described(run, found, event.region)
+    if new.status != run.status:
+        new = replace(new, status_since=event.at)
     if run.status not in IN_FLIGHT and (new.status, new.build) != (run.status, run.build):
         new = replace(new, began=event.at)
     arrived = new.status == DEPLOYED and (run.status != DEPLOYED or new.build != run.build)
@@ -112,14 +116,16 @@ def due_verdicts(runs: Iterable[Run], rule: str, after: Millis, at: Millis) -> l
 
 
 def _described(run: Run, deployment: Deployment, region: str) -> Run:
-    return replace(
-        run,
-        region=region,
-        deployment=deployment.name,
-        type=deployment.type,
-        connector=deployment.connector,
-        connector_version=deployment.connector_version,
-        status=deployment.status,
-        build=deployment.build,
-        applications=deployment.applications,
-    )
+    """The history with what the Deployment is like now. What is as before stays the same object, and is in memory once."""
+    now = {
+        "region": region,
+        "deployment": deployment.name,
+        "type": deployment.type,
+        "connector": deployment.connector,
+        "connector_version": deployment.connector_version,
+        "status": deployment.status,
+        "build": deployment.build,
+        "applications": deployment.applications,
+    }
+    changed: dict[str, Any] = {name: value for name, value in now.items() if getattr(run, name) != value}
+    return replace(run, **changed) if changed else run

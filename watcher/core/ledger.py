@@ -11,6 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
+from watcher.core.beginning import WEIGHT, attempt, start, strongest
 from watcher.core.dispatch import Dispatch
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventReason, EventType, about, observation_of
@@ -22,12 +23,11 @@ from watcher.core.picture import Picture, Span
 from watcher.core.rule import Condition, CountRule, Evaluation, MeasureRule, NoveltyRule, Rule, VerdictRule
 from watcher.core.sight import SourceState, source_event
 from watcher.core.snapshot import Record
+from watcher.core.subjects import Subjects
 from watcher.core.window import LATE
 
 Watched = tuple[str, str]
 """A source by project and name: what is seen, or not, as one."""
-
-_WEIGHT = {reason: weight for weight, reason in enumerate(EventReason)}
 
 
 class Ledger:
@@ -39,7 +39,7 @@ class Ledger:
     def __init__(self, rules: Sequence[Rule], dispatch: Dispatch) -> None:
         self.rules = tuple(rules)
         self.dispatch = dispatch
-        self.alerts: dict[str, Alert] = {}
+        self.alerts = dispatch.shelf
         self.changed: set[str] = set()
         self.reasons: dict[int, tuple[EventReason, str]] = {}
         self.tally: Counter[str] = Counter()
@@ -50,7 +50,7 @@ class Ledger:
         self._novel = {rule.name: rule for rule in rules if isinstance(rule, NoveltyRule)}
         self._verdicts = tuple(rule for rule in rules if isinstance(rule, VerdictRule))
         self._counts: Counter[str] = Counter()
-        self._by_subject: dict[tuple[str, str, str, str], set[str]] = {}
+        self._subjects = Subjects()
         self._pending: dict[Watched, list[tuple[Millis, str]]] = {}
         self._observation: tuple[str, str, Millis] | None = None
 
@@ -67,6 +67,7 @@ class Ledger:
                 self._put(alert, stored=True)
             else:
                 self.dispatch.forget(alert.key)
+                self.alerts.pop(alert.key, None)
                 self.changed.add(alert.key)
 
     def adopt(self, records: Iterable[Record], source: SourceState, at: Millis) -> None:
@@ -77,6 +78,16 @@ class Ledger:
             for rule in self._concerned(event):
                 if not rule.fact:
                     self._follow(rule, event)
+
+    def is_behind(self, event: Event) -> bool:
+        """Tell a part of what is due before the observation that the event begins; returns whether there is still more.
+
+        Whoever writes what was told between the parts never holds the messages of a whole storm.
+        """
+        if self._observation == observation_of(event):
+            return False
+        self._sighted((event.project, event.source), event.sight)
+        return self.dispatch.flush_until(event.at, remind=False, bounded=True)
 
     def apply(self, event: Event) -> None:
         """Advance by one event. Facts of one observation are told together, so groups are flushed between observations."""
@@ -94,7 +105,7 @@ class Ledger:
             reason = self._tell(rule, event, rule.facts(event)) if rule.fact else self._follow(rule, event)
             if reason is not None:
                 found.append((reason, rule.name))
-        self.reasons[event.seq] = _strongest(found, event)
+        self.reasons[event.seq] = strongest(found, event)
 
     def measure(self, picture: Picture, event: Event) -> None:
         """Ask the rules that measure, once for each minute of a project. `event` says where and when."""
@@ -105,11 +116,14 @@ class Ledger:
                 self._tell(verdict, event, conditions, number=f"{run.deployment_id}.{run.good_since}")
                 self.logs.judged(verdict, run)
 
-    def advance(self, sources: Iterable[SourceState], now: Millis) -> None:
-        """With every event applied: let time pass up to `now`, as far as each source has been seen."""
+    def advance(self, sources: Iterable[SourceState], now: Millis, *, bounded: bool = False) -> bool:
+        """With every event applied: let time pass up to `now`, as far as each source has been seen.
+
+        Where it is `bounded` it may stop before that, and returns whether it did.
+        """
         for source in sources:
             self._sighted((source.project, source.source), source.seen_to)
-        self.dispatch.flush_until(now)
+        return self.dispatch.flush_until(now, bounded=bounded)
 
     @property
     def measures(self) -> bool:
@@ -189,7 +203,7 @@ class Ledger:
         """Tell facts. Their keys must be the same when they are told again after a crash: `number` or the event's own."""
         told = None
         for part, condition in enumerate(conditions):
-            alert = _start(rule, condition, event)
+            alert = start(rule, condition, event)
             name = number or str(event.seq)
             alert = replace(
                 alert,
@@ -236,22 +250,25 @@ class Ledger:
 
     def _settle(self, rule: Rule, event: Event, answer: Evaluation) -> EventReason | None:
         """Let an answer about a subject begin, go on and end the alerts of the rule on it."""
+        standing = set(self._subjects.of(rule, event))
+        if not (standing or answer.holds):
+            return None  # most rules have nothing to say of most events
         holds = {fingerprint(each.labels): each for each in answer.holds}
-        standing = self._by_subject.get((rule.name, event.project, event.source, event.subject), set())
         lapsed = standing - holds.keys() - set(map(fingerprint, answer.open))
         reasons = [self._hold(key, condition, event, rule) for key, condition in holds.items()]
         reasons += [self._lapse(self.alerts[key], answer, event) for key in lapsed]
-        return max(reasons, key=_WEIGHT.__getitem__, default=None)
+        return max(reasons, key=WEIGHT.__getitem__, default=None)
 
     def _begin(self, rule: Rule, condition: Condition, event: Event) -> EventReason:
-        alert = _start(rule, condition, event)
-        alert = replace(alert, episode=self.dispatch.last_episode(alert.key) + 1)
+        alert = start(rule, condition, event)
+        if last := self.dispatch.last_episode(alert.key):
+            alert = replace(alert, episode=last + 1)
         if rule.wait > 0:
             # what was under way at first sight is news if it lasts; what stood already is as silent as without a `for`
             known = event.baseline and not (event.record and event.record.passing)
             self._put(replace(alert, due=event.at + rule.wait, silent=known))
             return EventReason.PENDING
-        self._fire(replace(alert, silent=event.baseline), event.at)
+        self._fire(replace(alert, silent=True) if event.baseline else alert, event.at)
         return EventReason.BASELINE if event.baseline else self._unless_silenced(alert, EventReason.STARTED)
 
     def _hold(self, key: str, condition: Condition, event: Event, rule: Rule) -> EventReason:
@@ -260,7 +277,7 @@ class Ledger:
             return self._begin(rule, condition, event)
         if event.baseline:  # adopted; the events that made it so may still be to come
             return EventReason.STILL_FIRING
-        build, status = _attempt(event)
+        build, status = attempt(event)
         again = is_new_attempt(alert, build, status) or alert.subject != event.subject
         again = again or (alert.silent and event.at < alert.since)
         current = replace(
@@ -333,14 +350,15 @@ class Ledger:
         return replace(alert, annotations=rule.annotate(values))
 
     def _put(self, alert: Alert, *, stored: bool = False) -> None:
-        before = self.alerts.get(alert.key)
+        before = None if stored else self.alerts.get(alert.key)
         if before is not None and before.subject != alert.subject:
-            self._leave(before)
+            self._subjects.drop(before)
         self.alerts[alert.key] = alert
         if before is not None:
             self._counts[before.state.value] -= 1
         self._counts[alert.state.value] += 1
-        self._by_subject.setdefault(_home(alert), set()).add(alert.key)
+        run = self.logs.run(alert.project, alert.subject)
+        self._subjects.put(alert, run.deployment_id if run else alert.subject)
         for due in filter(None, (alert.due, alert.expires)):
             if stored or before is None or due not in {before.due, before.expires}:
                 heapq.heappush(self._pending.setdefault((alert.project, alert.source), []), (due, alert.key))
@@ -349,46 +367,5 @@ class Ledger:
 
     def _remove(self, alert: Alert) -> None:
         self._counts[self.alerts.pop(alert.key).state.value] -= 1
-        self._leave(alert)
+        self._subjects.drop(alert)
         self.changed.add(alert.key)
-
-    def _leave(self, alert: Alert) -> None:
-        home = _home(alert)
-        self._by_subject[home].discard(alert.key)
-        if not self._by_subject[home]:
-            del self._by_subject[home]
-
-
-def _start(rule: Rule, condition: Condition, event: Event) -> Alert:
-    build, status = _attempt(event)
-    key = fingerprint(condition.labels)
-    return Alert(
-        key=key,
-        fingerprint=key,
-        rule=rule.name,
-        project=event.project,
-        source=event.source,
-        subject=event.subject,
-        labels=condition.labels,
-        values=condition.values,
-        since=event.at,
-        attempt=build,
-        status=status,
-        observed_at=event.at,
-    )
-
-
-def _home(alert: Alert) -> tuple[str, str, str, str]:
-    """Where an alert is looked for. A draft and its published Connector have the same id, but not the same source."""
-    return alert.rule, alert.project, alert.source, alert.subject
-
-
-def _attempt(event: Event) -> tuple[str, str]:
-    return (event.record.build, event.record.status) if event.record else ("", "")
-
-
-def _strongest(found: Sequence[tuple[EventReason, str]], event: Event) -> tuple[EventReason, str]:
-    """The reason to record for an event out of those of the rules it met: the one a person would ask about."""
-    if not found:
-        return (EventReason.BASELINE if event.baseline else EventReason.NO_RULE), ""
-    return max(found, key=lambda each: _WEIGHT[each[0]])

@@ -85,7 +85,7 @@ class LogMemory:
         run = history.advanced(before, event)
         if run is None:
             self._forget(event.project, event.deployment.id)
-        elif run != before:
+        elif run is not before:
             self._put(run)
         last_good = (before or run or _NOBODY).good_since
         if event.deployment.status in FAILED and last_good:

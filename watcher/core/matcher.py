@@ -49,7 +49,10 @@ class Matcher:
 
 def matches(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> bool:
     """Does the label set fulfil every one of them? None at all match everything."""
-    return all(each.matches(labels) for each in matchers)
+    for each in matchers:  # noqa: SIM110  the hottest loop of judging, and `all` costs as much again
+        if not each.test(labels.get(each.name, "")):
+            return False
+    return True
 
 
 def text(matchers: Iterable[Matcher]) -> str:

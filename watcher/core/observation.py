@@ -77,7 +77,7 @@ def digest(
     events += told
     state, told = _cut_short(state, listing, now)
     events += told
-    changes = _changes(known, listing, found, state, now)
+    changes = _changes(known, listing, found, replace(state, last_ok=before.last_ok), now)
     state, told = unknown_values(changes.upserts, state, now)
     events += (*told, *changes.events)
     state, told = announcement(listing.notice, state, now)
@@ -87,7 +87,7 @@ def digest(
         state=replace(state, baselined=True, crowd_gone=state.crowd_gone + len(gone) if state.crowd else 0),
         upserts=changes.upserts,
         removed=tuple(gone),
-        events=tuple(replace(event, sight=before.last_ok) for event in events),
+        events=tuple(each if each.sight == before.last_ok else replace(each, sight=before.last_ok) for each in events),
         absent=absent,
     )
 
@@ -95,7 +95,10 @@ def digest(
 def _changes(
     known: Known[R_co], listing: Listing[R_co], found: tuple[R_co, ...], state: SourceState, now: Millis
 ) -> Changes[R_co]:
-    """An unchanged listing needs no look at its records: they are what is known."""
+    """An unchanged listing needs no look at its records: they are what is known.
+
+    `state` was last read when it was before, so that events have the right sight from the start and are not copied for it.
+    """
     if not known.state.baselined:
         return baseline(listing.records.values(), state, now)
     listed = () if listing.unchanged else listing.records.values()

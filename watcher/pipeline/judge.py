@@ -1,7 +1,7 @@
 """Judge: read new events, advance the ledger, commit alerts, groups and outbox rows. It sends nothing."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import structlog
@@ -10,13 +10,15 @@ from watcher.core import alert, group
 from watcher.core.delivery import Delivery
 from watcher.core.dispatch import Dispatch, Flush, SinkRef
 from watcher.core.duration import Millis
-from watcher.core.event import EventType, whole_observations
+from watcher.core.event import Event, EventType, whole_observations
+from watcher.core.history import Run
 from watcher.core.ledger import Ledger
 from watcher.core.logrecord import MINUTE
 from watcher.core.notification import Notification
 from watcher.core.picture import Picture
 from watcher.core.route import Route
 from watcher.core.rule import Rule
+from watcher.core.shelf import as_row
 from watcher.core.sight import SourceState, source_event
 from watcher.core.silencing import Silences
 from watcher.core.snapshot import Deployment, Record
@@ -73,25 +75,29 @@ class Judge:
         for project in sorted(ledger.unmet(backlog.events)):
             ledger.logs.hear(project, await self._store.load_activity(project))
         for event in backlog.events:
+            while ledger.is_behind(event):
+                await self._commit(ledger)
             ledger.apply(event)
             self._cursor = event.seq
         if not backlog.more:
             await self._adopt(ledger)
             await self._measure(ledger, backlog.sources)
-            ledger.advance(backlog.sources, self._env.clock.now())
+            now = self._env.clock.now()
+            while ledger.advance(backlog.sources, now, bounded=True):
+                await self._commit(ledger)
         await self._commit(ledger)
         self._ledger = ledger
         return backlog.more
 
     async def _read(self) -> Backlog:
         """The next events, whole observations only: one poll's facts are told together, also by a process that dies between."""
-        limit = BATCH
+        read: list[Event] = []
         while True:
-            backlog = await self._store.backlog(self._cursor, limit)
-            events = whole_observations(backlog.events) if backlog.more else backlog.events
+            backlog = await self._store.backlog(read[-1].seq if read else self._cursor, BATCH)
+            read += backlog.events
+            events = whole_observations(read) if backlog.more else read
             if events or not backlog.more:
                 return replace(backlog, events=events)
-            limit *= 2
 
     def next_due(self) -> Millis | None:
         """When a group is next to be looked at, or logs to be measured, if no event comes before."""
@@ -139,6 +145,10 @@ class Judge:
             tallies=await self._store.load_tallies(state.project, spans) if spans else {},
             memories=[each for each in ledger.logs.memories.values() if each.project == state.project],
         )
+
+    def runs(self) -> Collection[Run] | None:
+        """What is known of the Deployments' builds and since when; `None` while judging."""
+        return self._ledger.logs.runs.values() if self._ledger else None
 
     def awaiting(self) -> int:
         """How many groups have something to say that is not in the outbox yet."""
@@ -198,7 +208,7 @@ class Judge:
         judgement = Judgement(
             cursor=self._cursor,
             alerts={key: ledger.alerts.get(key) for key in ledger.changed},
-            groups={key: dispatch.groups.get(key) for key in dispatch.changed},
+            groups={key: as_row(each) if (each := dispatch.groups.get(key)) else None for key in dispatch.changed},
             deliveries=[self._delivery(flush) for flush in dispatch.flushes],
             reasons=ledger.reasons,
             meta=self._meta,

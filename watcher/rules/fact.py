@@ -19,9 +19,13 @@ class FactRule(Described[RuleSpec]):
     fact = True
     wait: Millis = 0
 
+    def __init__(self, spec: RuleSpec) -> None:
+        super().__init__(spec)
+        self._topics = spec.topics
+
     def concerns(self, event: Event) -> bool:
         """What already was so at the first sight of a project is no news to anyone."""
-        if event.baseline or subject.topic(event) not in self.spec.topics:
+        if event.baseline or subject.topic(event) not in self._topics:
             return False
         return event.type in self.spec.events or (not self.spec.events and self._is_transition(event))
 
@@ -34,7 +38,7 @@ class FactRule(Described[RuleSpec]):
         if not self._fits(event):
             return ()
         parts = event.added if event.type in _OF_PARTS else (None,)
-        found = [subject.labels(event, part) for part in parts]
+        found = [subject.labels(event, part) if part else subject.shared(event) for part in parts]
         return tuple(self.spec.condition(each) for each in found if matches(self.spec.matchers, each))
 
     def _is_transition(self, event: Event) -> bool:

@@ -42,4 +42,4 @@ class RuleSpec:
 
     def condition(self, found: Mapping[str, str]) -> Condition:
         """The condition of this rule on a subject that has the labels `found`."""
-        return Condition(labels=identity(self.name, found, self.labels), values=dict(found))
+        return Condition(labels=identity(self.name, found, self.labels), values=found)

@@ -16,6 +16,10 @@ class StateRule(Described[RuleSpec]):
 
     fact = False
 
+    def __init__(self, spec: RuleSpec) -> None:
+        super().__init__(spec)
+        self._topics = spec.topics
+
     @property
     def wait(self) -> Millis:
         """How long the condition must hold (`for`)."""
@@ -23,13 +27,13 @@ class StateRule(Described[RuleSpec]):
 
     def concerns(self, event: Event) -> bool:
         """A rule looks at the events of what it is `on`."""
-        return subject.topic(event) in self.spec.topics
+        return subject.topic(event) in self._topics
 
     def evaluate(self, event: Event) -> Evaluation:
         """What holds after the event."""
         if event.type is EventType.GONE:
             return GONE
-        found = subject.labels(event)
+        found = subject.shared(event)
         if matches(self.spec.matchers, found):
             return Evaluation(holds=(self.spec.condition(found),))
         return Evaluation(ended=matches(self.spec.resolve, found), values=found)
@@ -51,5 +55,5 @@ class ReportRule(StateRule):
             labels = subject.labels(event, entry)
             if entry.application not in found and matches(self.spec.matchers, labels):
                 found[entry.application] = self.spec.condition(labels)
-        now = subject.labels(event)
+        now = subject.shared(event)
         return Evaluation(holds=tuple(found.values()), ended=matches(self.spec.resolve, now), values=now)

@@ -1,6 +1,6 @@
 """The labels and values of what an event is about: what matchers match on and templates show."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from watcher.core.event import Event, EventType
 from watcher.core.snapshot import FAILED, Connector, ConnectorStaged, Deployment, Record, ReportEntry
@@ -29,15 +29,24 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
     return {**found, **_entry(entry)} if entry else found
 
 
+def shared(event: Event) -> Mapping[str, str]:
+    """The labels of the event's subject, not to be changed: every rule is asked about an event before the next one comes."""
+    known, found = _last[0]
+    if known is not event:
+        found = labels(event)
+        _last[0] = event, found
+    return found
+
+
+_last: list[tuple[Event | None, Mapping[str, str]]] = [(None, {})]
+"""The event that was asked about last. One place that is written at once, so that threads are in nobody's way."""
+
+
 def topic(event: Event) -> str:
     """What the event is about, in the words of a rule's `on`: `deployment`, `connector` or `source`."""
-    match event.record:
-        case None:
-            return "source"
-        case Deployment():
-            return "deployment"
-        case _:
-            return "connector"
+    if event.deployment is not None:
+        return "deployment"
+    return "source" if event.record is None else "connector"
 
 
 def decisive_error(entries: Iterable[ReportEntry]) -> str:

@@ -4,7 +4,7 @@ Reading is tolerant both ways: a field that a row lacks takes its default, one t
 may be added to a core type at any time if it has a default, and a row outlives the version that wrote it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -59,9 +59,19 @@ breaker = _reader(Breaker)
 _event = _reader(Event)
 
 
+def whole(found: Group, alerts: Mapping[str, Alert]) -> Group:
+    """The group of a row, with the alerts that the row only names."""
+    if not found.standing:
+        return found
+    named = {key: alerts[key] for key in found.standing if key in alerts}
+    return replace(found, members={**named, **found.members}, standing=())
+
+
 def event(row: Row) -> Event:
     """Make an event of its row, which knows its number."""
-    return replace(_event(row["body"]), seq=row["seq"])
+    found = _event(row["body"])
+    object.__setattr__(found, "seq", row["seq"])  # nobody else has seen it yet, and a copy costs as much as reading it
+    return found
 
 
 def delivery(row: Row) -> Delivery:

@@ -2,6 +2,8 @@
 
 from dataclasses import asdict
 
+from watcher.core.alert import Alert
+from watcher.core.group import Group
 from watcher.core.sight import SourceState
 from watcher.core.silence import Audit
 from watcher.core.snapshot import Deployment
@@ -16,10 +18,15 @@ _deployment = codec.record(Deployment)
 
 def standing(tx: Transaction) -> Standing:
     """The alerts there are, and the groups in which they are told."""
-    return Standing(
-        alerts=[codec.alert(row["body"]) for row in tx.rows("load_alerts")],
-        groups=[codec.group(row["body"]) for row in tx.rows("load_groups")],
-    )
+    alerts, groups = told(tx)
+    return Standing(alerts=alerts, groups=groups)
+
+
+def told(tx: Transaction) -> tuple[list[Alert], list[Group]]:
+    """Every alert, and every group with its alerts."""
+    alerts = [codec.alert(row["body"]) for row in tx.rows("load_alerts")]
+    by_key = {each.key: each for each in alerts}
+    return alerts, [codec.whole(codec.group(row["body"]), by_key) for row in tx.rows("load_groups")]
 
 
 def inventory(project: str, tx: Transaction) -> Inventory:

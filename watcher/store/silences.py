@@ -53,7 +53,10 @@ def one(silence_id: str, tx: Transaction) -> SilenceRow | None:
 def group(key: str, tx: Transaction) -> Group | None:
     """A group as judge left it."""
     rows = tx.rows("load_group", {"key": key})
-    return codec.group(rows[0]["body"]) if rows else None
+    if not rows:
+        return None
+    alerts = [codec.alert(row["body"]) for row in tx.rows("load_group_alerts", {"key": key})]
+    return codec.whole(codec.group(rows[0]["body"]), {each.key: each for each in alerts})
 
 
 def audit(limit: int, tx: Transaction) -> list[Audit]:

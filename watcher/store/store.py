@@ -311,10 +311,11 @@ def _forget_sources(kept: frozenset[tuple[str, str]], tx: Transaction) -> list[t
 
 
 def _ledger(tx: Transaction) -> LedgerRows:
+    alerts, groups = live.told(tx)
     return LedgerRows(
         cursor=tx.rows("load_cursor")[0]["seq"],
-        alerts=_bodies("load_alerts", codec.alert, {}, tx),
-        groups=_bodies("load_groups", codec.group, {}, tx),
+        alerts=alerts,
+        groups=groups,
         meta={row["key"]: row["value"] for row in tx.rows("load_meta")},
         runs=_bodies("load_runs", codec.run, {}, tx),
         memories=_bodies("load_memories", codec.memory, {}, tx),

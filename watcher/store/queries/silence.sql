@@ -26,6 +26,14 @@ SELECT body, expired_at FROM silences WHERE id = :id;
 -- name: load_group
 SELECT body FROM alert_groups WHERE key = :key;
 
+-- name: load_group_alerts
+-- The alerts that a group only names, which are those that fire.
+SELECT alerts.body
+FROM alert_groups
+JOIN json_each(alert_groups.body, '$.standing') AS named
+JOIN alerts ON alerts.key = named.value
+WHERE alert_groups.key = :key;
+
 -- name: add_audit
 INSERT INTO audit (at, actor, action, subject, detail) VALUES (:at, :actor, :action, :subject, :detail);
 
