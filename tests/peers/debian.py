@@ -16,8 +16,13 @@ FOLDER = "debian"
 PACKAGES: Mapping[str, tuple[str, ...]] = {
     "prometheus-alertmanager": ("prometheus-alertmanager", "amtool"),
     "prometheus": ("prometheus", "promtool"),
+    "systemd": ("systemd-analyze",),
 }
 """The programs that are wanted, by package."""
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    "systemd": ("libsystemd-shared", "libapparmor1", "libip4tc2", "libkmod2", "libseccomp2"),
+}
+"""What they need that not every system has."""
 ELSEWHERE = b"/usr/share/prometheus/alertmanager"
 """Where Debian's Alertmanager looks for its templates, whatever it is told."""
 HERE = ELSEWHERE[1:] + b"/"
@@ -35,6 +40,16 @@ def unpacked() -> Path:
     return INSTALLED / FOLDER
 
 
+def surroundings(name: str) -> dict[str, str]:
+    """What a fetched program must be told of where its own libraries and units are; nothing for one that is installed."""
+    if shutil.which(name):
+        return {}
+    libraries = [each for top in ("usr/lib", "lib") for each in sorted(unpacked().glob(f"{top}/*-linux-*"))]
+    units = [str(unpacked() / each) for each in ("usr/lib/systemd/system", "lib/systemd/system")]
+    paths = [str(path) for each in libraries for path in (each / "systemd", each)]
+    return {"LD_LIBRARY_PATH": ":".join(paths), "SYSTEMD_UNIT_PATH": ":".join(units)}
+
+
 def _program(name: str) -> Path | None:
     fetched = unpacked() / "usr" / "bin" / name
     installed = shutil.which(name)
@@ -50,7 +65,8 @@ def fetch(folder: Path) -> None:
     if not missing:
         return
     with TemporaryDirectory() as scratch:
-        for archive in _archives(missing, Path(scratch)):
+        wanted = [*missing, *(each for package in missing for each in LIBRARIES.get(package, ()))]
+        for archive in _archives(wanted, Path(scratch)):
             subprocess.run(["dpkg-deb", "-x", archive, target], check=True)
     alertmanager = target / "usr" / "bin" / "prometheus-alertmanager"
     if alertmanager.exists():

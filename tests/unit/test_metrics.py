@@ -20,6 +20,20 @@ DESIGNED = {
     "connect_watcher_deployments": ("project", "type", "status"),
     "connect_watcher_change_to_delivered_seconds_count": (),
     "connect_watcher_config_last_reload_successful": (),
+    "connect_watcher_deployment_failures_total": ("project", "type"),
+    "connect_watcher_oldest_in_state_seconds": ("project", "status"),
+    "connect_watcher_application_log_records_total": ("project", "deployment", "application"),
+    "connect_watcher_application_log_errors_total": ("project", "deployment", "application"),
+    "connect_watcher_application_log_hits_total": ("project", "deployment", "application"),
+    "connect_watcher_log_hits_total": ("rule",),
+    "connect_watcher_log_endpoint_ends_timestamp_seconds": ("project",),
+    "connect_watcher_loop_last_success_age_seconds": ("loop",),
+    "connect_watcher_event_loop_lag_seconds_count": (),
+    "connect_watcher_store_writable": (),
+    "connect_watcher_store_bytes": (),
+    "connect_watcher_store_free_bytes": (),
+    "connect_watcher_store_volume_bytes": (),
+    "connect_watcher_clock_skew_seconds": (),
 }
 """The names and labels that dashboards and rules rely on."""
 
@@ -45,6 +59,12 @@ def exercise(metrics: Metrics) -> None:
     metrics.source_blind.labels("shop", "deployments").set(1)
     metrics.source_last_success.labels("shop", "deployments").set(1.5)
     metrics.change_to_delivered.observe(3)
+    metrics.deployment_failures.labels("shop", "production").inc()
+    metrics.oldest_in_state.labels("shop", "Failed").set(1)
+    metrics.spots.count(("shop", "payment", "service"), records=1)
+    metrics.log_hits.labels("Rule").inc()
+    metrics.log_endpoint_ends.labels("shop").set(1)
+    metrics.loop_last_success_age.labels("judge").set(1)
     metrics.count("shop", "deployments", [deployment("a"), deployment("b"), deployment("c", status="Failed")])
 
 

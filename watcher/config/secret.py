@@ -3,6 +3,7 @@
 Paths of files are relative to the configuration's own directory, so that both can be moved together.
 """
 
+import os
 import stat
 from pathlib import Path
 
@@ -30,12 +31,19 @@ def read_secret(path: Path) -> str:
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether group or world may read it."""
-    return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    """Whether anybody else may read it: the world, or a group that one has by being its owner.
+
+    A file of somebody else, root's in Kubernetes, is readable through a group and could not be read otherwise.
+    """
+    found = path.stat()
+    mine = found.st_uid == os.geteuid()
+    return bool(found.st_mode & (stat.S_IROTH | (stat.S_IRGRP if mine else 0)))
 
 
 def reason(error: OSError | ValueError) -> str:
     """Why a file could not be read, without its content."""
+    if isinstance(error, PermissionError):
+        return f"{error.strerror}: make it readable for uid {os.geteuid()}"
     return error.strerror or type(error).__name__ if isinstance(error, OSError) else str(error)
 
 

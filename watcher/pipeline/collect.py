@@ -16,7 +16,7 @@ from watcher.core.logrecord import LogRecord
 from watcher.core.reading import LEARN, Query
 from watcher.core.sight import Miss, SourceState, source_event
 from watcher.core.snapshot import FAILED, Deployment
-from watcher.errors import Blindness, SourceError, StoreError
+from watcher.errors import Blindness, SourceError, StoreError, VolumeError
 from watcher.metrics import Metrics
 from watcher.pipeline.logpages import Budget, Found, LogPages, LogRound, Pace, Spot, Ways
 from watcher.ports import Env, Intake, LogBatch, Store
@@ -96,6 +96,8 @@ class Collector:
         try:
             await self.collect()
             self.error = ""
+        except VolumeError as error:  # nothing can be written of it, and what is wrong is said once for all loops
+            self.error = f"{type(error).__name__}: {error}"
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
             log.exception("poll.crashed", project=self.target.project, source=SOURCE)

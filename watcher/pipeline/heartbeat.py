@@ -66,6 +66,10 @@ class Heartbeat:
         self._said = ""
         metrics.watchdog.set_function(self.watchdog)
 
+    def follow(self, before: "Heartbeat") -> None:
+        """Go on from where another one was: until there is a look of its own, what that one saw counts."""
+        self._since, self._well_at, self._said = before._since, before._well_at, before._said  # noqa: SLF001  its own kind
+
     def watchdog(self) -> float:
         """1 while the last look found all well and was taken lately."""
         fresh = 2 * self._beat.interval + self._beat.timeout
@@ -89,7 +93,9 @@ class Heartbeat:
             seen = watches(await self._store.load_sources(), self._paces)
             oldest = (await self._store.outbox()).oldest
         except StoreError:
+            self._metrics.store_writable.set(0)
             return Vitals(watches=(), stalled=self._stalled(), written=False)
+        self._metrics.store_writable.set(1)
         return Vitals(watches=seen, stalled=self._stalled(), written=True, waiting_since=oldest)
 
     async def _ping(self, said: str) -> bool:

@@ -95,6 +95,7 @@ class Ingest:
         write = self._worked(batch)
         await self._store.commit_logs([write])
         self._projects[batch.project].recent.add(batch.project, batch.records)
+        self._count(write)
         if batch.source is not None:
             self._sights[batch.project] = batch.source.seen_to
         if write.events or batch.source is not None:
@@ -143,7 +144,10 @@ class Ingest:
             fresh = await self._committed(writes)
             for batch in [each for each, new in zip(parts, fresh, strict=True) if new]:
                 self._projects[batch.project].recent.add(batch.project, batch.records)
-            events = [each for write, new in zip(writes, fresh, strict=True) if new for each in write.events]
+            taken = [write for write, new in zip(writes, fresh, strict=True) if new]
+            for write in taken:
+                self._count(write)
+            events = [each for write in taken for each in write.events]
             if events:
                 self._report(events)
         accepted = sum(map(len, placed.values()))
@@ -268,6 +272,23 @@ class Ingest:
                 done.set_exception(error)
             else:
                 done.set_result(commit.result())
+
+    def _count(self, write: LogWrite) -> None:
+        """Show what was committed, by application and by rule."""
+        spots, known = self._metrics.spots, self._projects[write.project].deployments()
+
+        def spot(deployment_id: str, application: str) -> tuple[str, str, str]:
+            found = known.get(deployment_id)
+            return write.project, found.name if found else deployment_id, application
+
+        for place, tally in write.tallies.items():
+            spots.count(spot(place.deployment_id, place.application), records=tally.records, errors=tally.errors)
+        hits: Counter[tuple[str, str, str]] = Counter()
+        for hit in [each.hit for each in write.events if each.hit]:
+            hits[hit.rule, hit.deployment_id, hit.application] += hit.count
+        for (rule, deployment_id, application), count in hits.items():
+            spots.count(spot(deployment_id, application), hits=count)
+            self._metrics.log_hits.labels(rule).inc(count)
 
     def _report(self, events: Sequence[Event]) -> None:
         for kind, count in Counter(each.type.value for each in events).items():

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from watcher.core.duration import Millis
+from watcher.errors import VolumeError
 from watcher.pipeline.wake import Wake
 from watcher.ports import Clock
 
@@ -16,14 +17,17 @@ FIRST_RETRY: Millis = 500
 
 
 class Loop:
-    """Runs `step` for ever. `failures` counts failed steps in a row, `alive_at` is the monotonic time of the last one."""
+    """Runs `step` for ever. `failures` counts failed steps in a row, `alive_at` is the monotonic time of the last one.
+
+    `well_at` is that of the last good one.
+    """
 
     def __init__(self, name: str, step: Callable[[], Awaitable[Millis | None]], clock: Clock) -> None:
         self.name = name
         self.wake = Wake()
         self.failures = 0
         self.error = ""
-        self.alive_at = clock.monotonic()
+        self.alive_at = self.well_at = clock.monotonic()
         self._step = step
         self._clock = clock
         self._stopping = False
@@ -50,7 +54,8 @@ class Loop:
         except Exception as error:
             self.failures += 1
             self.error = f"{type(error).__name__}: {error}"
-            log.exception("loop.failed", loop=self.name, failures=self.failures)
+            if not isinstance(error, VolumeError):  # that is said once for all loops
+                log.exception("loop.failed", loop=self.name, failures=self.failures)
             return self._clock.now() + min(FIRST_RETRY << min(self.failures, 6), IDLE)
-        self.failures, self.error = 0, ""
+        self.failures, self.error, self.well_at = 0, "", self._clock.monotonic()
         return due

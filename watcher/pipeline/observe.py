@@ -16,8 +16,8 @@ from watcher.core.event import Event, EventType
 from watcher.core.observation import Known, Round
 from watcher.core.presence import Absence
 from watcher.core.sight import PRIMARY, Miss, SourceState
-from watcher.core.snapshot import Listing, Record
-from watcher.errors import Blindness, SourceError, StoreError
+from watcher.core.snapshot import FAILED, Deployment, Listing, Record
+from watcher.errors import Blindness, SourceError, StoreError, VolumeError
 from watcher.metrics import Metrics
 from watcher.ports import Env, Explain, Observation, Source, Store
 
@@ -34,6 +34,8 @@ FORBIDDEN_AGAIN: Millis = 3_600_000
 """How soon to ask again for what an API client may not read: somebody may have granted it."""
 _OF_ONE_RECORD = frozenset({Blindness.UNREADABLE, Blindness.NOT_FOUND})
 """Failures of a single read that say nothing about the reads after it."""
+_ANEW = frozenset({EventType.CREATED, EventType.STATUS, EventType.ATTEMPT})
+"""What a failure is seen by: one poll may show several of these for one."""
 _REFUSALS = {
     Blindness.CREDENTIALS: "credentials",
     Blindness.FORBIDDEN: "definite",
@@ -127,6 +129,8 @@ class Observer(Generic[R]):
         try:
             await self.poll()
             self.error = ""
+        except VolumeError as error:  # nothing can be written of it, and what is wrong is said once for all loops
+            self.error = f"{type(error).__name__}: {error}"
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
             log.exception("poll.crashed", project=self.target.project, source=self.target.name)
@@ -146,6 +150,11 @@ class Observer(Generic[R]):
         if deadline is None or deadline <= now:
             return wait
         return min(wait, max(deadline - now, SHORTEST_WAIT))
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it cannot be seen, as far as is committed."""
+        return self._known is not None and self._known.state.blind
 
     async def records(self) -> Iterable[R]:
         """What was last committed. It may be asked for while a poll is being committed, so it takes over nothing."""
@@ -319,6 +328,8 @@ class Observer(Generic[R]):
         self._metrics.source_last_success.labels(project, source).set(self._env.clock.now() / 1000)
         for kind, count in Counter(event.type for event in events).items():
             self._metrics.events.labels(kind.value).inc(count)
+        for failed in _failures(events):
+            self._metrics.deployment_failures.labels(project, failed.type).inc()
         for event in events:
             if event.type is EventType.STATUS and event.record:
                 name, before, after = event.record.name, event.previous_status, event.record.status
@@ -335,3 +346,9 @@ class Observer(Generic[R]):
         if failures:
             log.info("poll.recovered", project=project, source=source, failures=failures)
         self._changed()
+
+
+def _failures(events: Iterable[Event]) -> Iterable[Deployment]:
+    """The Deployments that failed since the last look, each once."""
+    anew = (each.deployment for each in events if each.type in _ANEW and not each.baseline)
+    return {each.id: each for each in anew if each is not None and each.status in FAILED}.values()

@@ -20,7 +20,7 @@ from watcher.store.store import SqlStore
 from watcher.store.transaction import Run
 from watcher.store.upkeep import Report, check, upgrade
 
-__all__ = ["Report", "check", "inline", "open_store", "upgrade"]
+__all__ = ["Report", "check", "inline", "locate", "open_store", "upgrade"]
 
 
 async def open_store(url: str, *, clock: Clock, run: Run | None = None) -> Store:
