@@ -3,6 +3,7 @@
 WatcherError
 ├── ConfigError           exit 78; every problem with its exact path
 ├── StoreError            the database cannot be used; says which file and what to do
+│   └── VolumeError       its volume takes nothing for now, which no restart helps
 ├── SourceError           a source could not be read; says what kind of blindness it is
 ├── DeliveryError         a sink did not take a message; says whether and when to try again
 └── BehindError             more logs arrive than can be taken; says when to come again
@@ -29,6 +30,10 @@ class ConfigError(WatcherError):
 
 class StoreError(WatcherError):
     """The database cannot be used."""
+
+
+class VolumeError(StoreError):
+    """The volume of the database is full, read-only or failing. Once it is not, what was not written can be."""
 
 
 class Blindness(StrEnum):

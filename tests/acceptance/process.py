@@ -27,8 +27,10 @@ class Daemon:
     started: int = 0
     log: bytes = b""
     metrics: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
     _reader: asyncio.Task[None] | None = None
+    _said: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,7 +50,7 @@ class Daemon:
             cwd=ROOT,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
-            env=environ(),
+            env={**environ(), **self.environ},
         )
         self._reader = asyncio.create_task(self._read(self.process))
 
@@ -56,6 +58,12 @@ class Daemon:
         assert process.stderr is not None
         while line := await process.stderr.readline():
             self.log += line
+            self._said.set()
+
+    async def said(self) -> None:
+        """Wait for another line of its log."""
+        self._said.clear()
+        await self._said.wait()
 
     async def kill(self) -> None:
         """SIGKILL, and the end of the process."""

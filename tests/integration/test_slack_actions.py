@@ -88,7 +88,7 @@ class Stage:
         redactor = Redactor(loaded.secrets)
         async with (
             app.daemon(loaded.settings, env=env or fake_env(self.clock), metrics=metrics, redactor=redactor) as made,
-            answering(made, loaded.settings, bool) as self.web,
+            answering(made, loaded.settings.web.listen, bool) as self.web,
         ):
             self.made = made
             yield made

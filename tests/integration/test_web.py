@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from watcher.errors import ConfigError
 from watcher.web import Health, serve, server
+from watcher.web.listening import url_of
 
 LOCAL = ("127.0.0.1", 0)
 
@@ -245,4 +246,4 @@ async def test_an_address_that_is_taken_is_a_problem_of_the_configuration() -> N
 
 
 def test_hosts_of_the_other_internet_protocol_are_bracketed() -> None:
-    assert server._url("::1", 80) == "http://[::1]:80"
+    assert url_of("::1", 80) == "http://[::1]:80"

@@ -11,6 +11,7 @@ from watcher.app.logs import Logs, explainers, log_projects, taking_in
 from watcher.app.observing import Entry, World, entries, observers
 from watcher.app.parts import Daemon
 from watcher.app.planning import deliver, judge, plan
+from watcher.app.surroundings import Watch
 from watcher.config import HeartbeatSettings, RuleSettings, Settings, to_route
 from watcher.core.dispatch import SinkRef
 from watcher.core.duration import Millis
@@ -39,8 +40,8 @@ def compile_rules(
     return [rules.make(each.text(), template_failed=template_failed) for each in settings]
 
 
-def assemble(settings: Settings, world: World, receivers: Receivers) -> Daemon:
-    """Everything that runs, wired; nothing runs yet. Raises ConfigError."""
+def assemble(settings: Settings, world: World, receivers: Receivers, before: Daemon | None = None) -> Daemon:
+    """Everything that runs, wired; nothing runs yet. `before` is what this takes the place of. Raises ConfigError."""
     env, metrics, store = world.env, world.metrics, world.store
     judging = Loop("judge", lambda: judge(made), env.clock)
     delivering = Loop("deliver", lambda: deliver(made.deliverer), env.clock)
@@ -65,8 +66,14 @@ def assemble(settings: Settings, world: World, receivers: Receivers) -> Daemon:
         heartbeat=_heartbeat(settings.heartbeat, world, _paces(watched, known), lambda: list(made.problems())),
         live=_api(settings, world, receivers, operator, delivering),
         buttons=buttons(settings, world, operator),
+        skew=world.skew,
+        watch=Watch(lambda: made.lacking(), world.skew.doubts),  # noqa: PLW0108  there is no `made` yet
         started=env.clock.monotonic(),
+        tried=before.attempted() if before else frozenset(),
     )
+    if before:
+        made.heartbeat.follow(before.heartbeat)
+        made.watch.said = before.watch.said
     plan(made, settings)
     return made
 

@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import signal
-import sys
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,10 +12,11 @@ from watcher.app.assembling import assemble
 from watcher.app.observing import World
 from watcher.app.parts import Daemon
 from watcher.app.receivers import door, sinks_of
-from watcher.app.serving import answering, listening
+from watcher.app.showing import feel
+from watcher.app.surroundings import Skew
 from watcher.config import Settings
 from watcher.metrics import Metrics
-from watcher.ports import Env
+from watcher.ports import Env, Store
 from watcher.redact import Redactor
 from watcher.store import open_store
 
@@ -39,47 +38,65 @@ async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Re
         ConfigError: something in the configuration cannot be used, such as a secret's file.
         StoreError: the database cannot be used.
     """
+    async with opened(settings, env) as store, wired(settings, store, env, metrics, redactor) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(settings: Settings, env: Env) -> AsyncIterator[Store]:
+    """The database. Raises StoreError."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup"))
-    async with AsyncExitStack() as stack:
-        store = await open_store(settings.store.url, clock=env.clock)
-        stack.push_async_callback(store.close)
-        http = await stack.enter_async_context(door(settings))
-        sinks = sinks_of(settings.receivers, settings, http, env)
-        made = assemble(settings, World(store, http, env, metrics, redactor), sinks)
-        if made.buttons is not None:
-            stack.push_async_callback(made.buttons.presses.close)
+    store = await open_store(settings.store.url, clock=env.clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def wired(
+    settings: Settings,
+    store: Store,
+    env: Env,
+    metrics: Metrics,
+    redactor: Redactor,
+    *,
+    before: Daemon | None = None,
+) -> AsyncIterator[Daemon]:
+    """Wire everything on an open database; `before` is what this takes the place of. Raises ConfigError, StoreError."""
+    async with made_of(settings, store, env, metrics, redactor, before=before) as made:
+        metrics.keep_only(made.judge.sources, made.live.sinks)
         await _forget_unwatched(made)
         yield made
 
 
-async def run(settings: Settings, *, env: Env, metrics: Metrics, redactor: Redactor) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit code: 0 after a clean stop, 1 when a part ended by itself."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, _stop_once, stop, each)
-    async with daemon(settings, env=env, metrics=metrics, redactor=redactor) as made:
-        settle_memory()
-        async with answering(made, settings, stop.is_set), listening(made, settings.otlp):
-            clean = await _live(made, stop)
-    log.info("daemon.stopped", clean=clean)
-    return 0 if clean else 1
+@asynccontextmanager
+async def made_of(
+    settings: Settings,
+    store: Store,
+    env: Env,
+    metrics: Metrics,
+    redactor: Redactor,
+    *,
+    before: Daemon | None = None,
+) -> AsyncIterator[Daemon]:
+    """Make all parts of a configuration. Nothing is written and nothing is asked. Raises ConfigError."""
+    skew = before.skew if before else Skew(env.clock)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(door(settings, skew))
+        sinks = sinks_of(settings.receivers, settings, http, env)
+        made = assemble(settings, World(store, http, env, metrics, redactor, skew), sinks, before)
+        if made.buttons is not None:
+            stack.push_async_callback(made.buttons.presses.close)
+        yield made
 
 
 def settle_memory() -> None:
     """Let the collector of garbage pass over what stays, and look less often: records come and go by the hundred thousand."""
+    gc.unfreeze()  # what was there before a reload does not stay
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-
-
-async def _live(made: Daemon, stop: asyncio.Event) -> bool:
-    """Run the loops until asked to stop, or until one ends by itself, which is a fault; then wind down in order."""
-    async with running(made) as tasks:
-        asked = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({asked, *tasks}, return_when=asyncio.FIRST_COMPLETED)
-        asked.cancel()
-        return stop.is_set()
 
 
 @asynccontextmanager
@@ -92,6 +109,7 @@ async def running(made: Daemon) -> AsyncIterator[set[asyncio.Task[None]]]:
     made.schedule.start()
     tasks = {asyncio.create_task(each.run(), name=each.name) for each in made.loops}
     aside = [asyncio.create_task(_quicken(made), name="compile patterns")]
+    aside.append(asyncio.create_task(feel(made), name="feel"))
     if made.buttons is not None and made.buttons.socket is not None:
         aside.append(asyncio.create_task(made.buttons.socket.run(), name="slack"))
     try:
@@ -120,10 +138,3 @@ async def _forget_unwatched(made: Daemon) -> None:
 async def _quicken(made: Daemon) -> None:
     if made.logs is not None:
         await made.logs.quicken()
-
-
-def _stop_once(stop: asyncio.Event, which: signal.Signals) -> None:
-    """The first signal asks for a clean stop; a second one means now, which every write is made for."""
-    if stop.is_set():
-        sys.exit(128 + which)
-    stop.set()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from watcher.app.surroundings import Skew
 from watcher.config import ProjectSettings
 from watcher.connect import ProjectAccess, Session
 from watcher.core.cadence import Cadence
@@ -32,6 +33,7 @@ class World:
     env: Env
     metrics: Metrics
     redactor: Redactor
+    skew: Skew
 
 
 @dataclass(frozen=True, slots=True)

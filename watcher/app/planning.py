@@ -1,14 +1,19 @@
 """What the daemon does over and over: its loops' steps, and what is planned at intervals."""
 
+from contextlib import suppress
 from functools import partial
 
 from watcher.app.logs import Logs
 from watcher.app.observing import name_of
 from watcher.app.parts import FIRST_LOOK, Daemon
+from watcher.app.showing import SHOW_EVERY, lay_out, show
+from watcher.app.surroundings import LOOK_EVERY
 from watcher.config import Settings
 from watcher.core.delivery import DeliveryState
 from watcher.core.duration import Millis
+from watcher.errors import VolumeError
 from watcher.pipeline.deliver import Deliverer
+from watcher.store import locate
 
 PURGE_EVERY: Millis = 3_600_000
 PURGE_BATCH = 1_000
@@ -31,7 +36,10 @@ def plan(made: Daemon, settings: Settings) -> None:
         if made.logs.pushed:
             every("listen", LISTEN_EVERY, partial(_listen, made.logs))
     every("purge", PURGE_EVERY, partial(_purge, made, settings.store.retention), first_in=PURGE_EVERY // 60)
+    every("surroundings", LOOK_EVERY, made.watch.round)
     every("count", COUNT_EVERY, partial(_count, made))
+    lay_out(made, settings)
+    every("show", SHOW_EVERY, partial(show, made, locate(settings.store.url)))
     beat = settings.heartbeat.interval
     every("heartbeat", beat, made.heartbeat.round, first_in=beat)
 
@@ -49,13 +57,15 @@ async def deliver(deliverer: Deliverer) -> Millis | None:
 
 
 async def _listen(logs: Logs) -> None:
-    await logs.ingest.listen(sorted(logs.pushed))
+    with suppress(VolumeError):  # said elsewhere, and what could not be noted now is with the next note
+        await logs.ingest.listen(sorted(logs.pushed))
 
 
 async def _purge(made: Daemon, retention: Millis) -> None:
     before = made.env.clock.now() - retention
-    while await made.store.purge(before, PURGE_BATCH) == PURGE_BATCH:
-        pass
+    with suppress(VolumeError):  # to delete takes room as well
+        while await made.store.purge(before, PURGE_BATCH) == PURGE_BATCH:
+            pass
 
 
 async def _count(made: Daemon) -> None:

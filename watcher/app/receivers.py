@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from watcher.app.surroundings import DatedHttp, Skew
 from watcher.config import ReceiverSettings, Settings, read_secret
 from watcher.core.delivery import Delivery
 from watcher.core.duration import Millis
@@ -26,9 +27,10 @@ class Tried:
     error: str = ""
 
 
-def door(settings: Settings) -> Http:
+def door(settings: Settings, skew: Skew) -> Http:
     """The way out, as the configuration has it. Raises ConfigError."""
-    return Http(ca_file=settings.http.ca_file, proxy_url=settings.http.proxy_url, allow=settings.egress.allow)
+    http = settings.http
+    return DatedHttp(skew, ca_file=http.ca_file, proxy_url=http.proxy_url, allow=settings.egress.allow)
 
 
 def wiring_of(settings: Settings, http: Http, env: Env) -> Wiring:
@@ -67,7 +69,7 @@ async def try_receiver(
     settings: Settings, receiver: ReceiverSettings, env: Env, *, severity: str, resolve: bool
 ) -> list[Tried]:
     """Send a test message through each sink of a receiver, and with `resolve` that it has ended. Raises ConfigError."""
-    async with door(settings) as http:
+    async with door(settings, Skew(env.clock)) as http:
         (sinks,) = sinks_of([receiver], settings, http, env).values()
         return [await _try(each, receiver.name, env, severity=severity, resolve=resolve) for each in sinks]
 

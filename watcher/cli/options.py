@@ -11,7 +11,7 @@ config_option = click.option(
     "-c",
     "--config",
     "path",
-    type=click.Path(path_type=Path),
+    type=click.Path(path_type=Path, readable=False),  # whoever reads it says what is wrong with it
     envvar="CONNECT_WATCHER_CONFIG",
     default=Path("config.toml"),
     show_default=True,

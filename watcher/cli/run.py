@@ -4,13 +4,14 @@ import asyncio
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
-import structlog
 
 from watcher import __version__, app, logs
 from watcher.cli.options import config_option, load_config
+from watcher.config import Loaded
 from watcher.metrics import Metrics, new_registry
 from watcher.redact import Redactor
 
@@ -24,21 +25,26 @@ PRIVATE = 0o077
 @click.option("--log-format", type=click.Choice(logs.FORMATS), help="Instead of [log] format.")
 @click.pass_context
 def run(ctx: click.Context, path: Path, log_level: str | None, log_format: str | None) -> None:
-    """Watch, until SIGTERM or SIGINT."""
+    """Watch, until SIGTERM or SIGINT. SIGHUP, and POST /-/reload, read the configuration anew."""
     loaded = load_config(path)
     signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # there is nothing yet that could be read anew
     os.umask(PRIVATE)
-    redactor = Redactor(loaded.secrets)
+    apply = partial(_apply, log_level, log_format)
+    apply(loaded, Redactor(loaded.secrets))
+    origin = app.Origin(read=partial(load_config, path), apply=apply)
+    metrics = Metrics(new_registry(), version=__version__)
+    ctx.exit(asyncio.run(app.run(loaded, origin, env=app.system_env(), metrics=metrics)))
+
+
+def _apply(level: str | None, log_format: str | None, loaded: Loaded, redactor: Redactor) -> None:
+    """Set up the log as the options say, or else the configuration."""
     logs.configure(
         redactor,
-        level=log_level or loaded.settings.log.level,
+        level=level or loaded.settings.log.level,
         log_format=log_format or loaded.settings.log.format,
         color=logs.wants_color(os.environ),
     )
-    for warning in loaded.warnings:
-        structlog.get_logger(__name__).warning("config.doubtful", warning=warning)
-    metrics = Metrics(new_registry(), version=__version__)
-    ctx.exit(asyncio.run(app.run(loaded.settings, env=app.system_env(), metrics=metrics, redactor=redactor)))
 
 
 def _leave(*_: object) -> None:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from watcher.config import coherence, problem
 from watcher.config.environ import Expansion
 from watcher.config.problem import Path
+from watcher.config.secret import reason
 from watcher.config.settings import RouteSettings, RuleSettings, Settings
 from watcher.config.table import Table
 from watcher.config.twins import Twins, tables
@@ -58,7 +59,7 @@ def load(path: FilePath, environ: Mapping[str, str]) -> Loaded:
             raise ConfigError([f"{path}: is larger than {MAX_BYTES} bytes"])
         text = raw.decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError([f"{path}: {error.strerror or type(error).__name__}"]) from None
+        raise ConfigError([f"{path}: {reason(error)}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8, at byte {error.start}"]) from None
     return loads(text, environ, base=path.parent)

@@ -4,6 +4,7 @@ The lock is a file beside the database. The database itself is never opened by a
 of a file drops every POSIX lock that the process holds on it, SQLite's own included.
 """
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from watcher.errors import StoreError
 
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
+ROOM = 64 * 1024
+"""Bytes without which nothing can be begun: what processes share of a database takes half of that."""
 
 
 @contextmanager
@@ -32,7 +35,7 @@ def beside(database: Path, ending: str) -> Path:
 
 def make_directory(database: Path) -> None:
     """Make the database's directory for this user alone. Its parent must exist: a mount that is missing stays visible."""
-    directory = database.parent
+    directory, uid = database.parent, os.geteuid()
     try:
         directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
     except FileNotFoundError as error:
@@ -40,7 +43,9 @@ def make_directory(database: Path) -> None:
             f"{directory}: there is no {directory.parent}: make it, mount it, or set another url"
         ) from error
     except OSError as error:
-        raise StoreError(f"{directory}: {_reason(error)}: make it a directory of uid {os.geteuid()}") from error
+        raise StoreError(
+            f"{directory}: {_reason(error)}: {_advice(error, f'make it a directory of uid {uid}')}"
+        ) from error
 
 
 def lock(database: Path) -> int:
@@ -49,7 +54,8 @@ def lock(database: Path) -> int:
     try:
         held = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     except OSError as error:
-        raise StoreError(f"{path}: {_reason(error)}: make {path.parent} writable for uid {os.geteuid()}") from error
+        advice = _advice(error, f"make {path.parent} writable for uid {os.geteuid()}")
+        raise StoreError(f"{path}: {_reason(error)}: {advice}") from error
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -100,6 +106,15 @@ def put_in_place(made: Path, database: Path) -> None:
         os.close(directory)
 
 
+def is_full(database: Path) -> bool:
+    """Whether its volume has no room for anything."""
+    try:
+        found = os.statvfs(database.parent)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < ROOM
+
+
 def is_open_to_others(database: Path) -> bool:
     """Whether group or world may read it."""
     return bool(database.stat().st_mode & 0o077)
@@ -110,6 +125,12 @@ def _sign(held: int) -> None:
     with suppress(OSError):
         os.ftruncate(held, 0)
         os.write(held, f"{os.getpid()}\n".encode())
+
+
+def _advice(error: OSError, otherwise: str) -> str:
+    """What to do about it."""
+    known = {errno.ENOSPC: "free some space", errno.EDQUOT: "free some space", errno.EROFS: "mount it to be written to"}
+    return known.get(error.errno or 0, otherwise)
 
 
 def _reason(error: OSError) -> str:

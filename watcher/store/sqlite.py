@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from watcher.core.duration import Millis
-from watcher.errors import StoreError
+from watcher.errors import StoreError, VolumeError
 from watcher.store import place, sql
 from watcher.store.sql import Migration
 from watcher.store.transaction import Params, Row, Transaction
@@ -45,6 +45,9 @@ _ADVICE = {
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: it must be a file, in a directory that can be written",
     sqlite3.SQLITE_BUSY: "another program holds it: close that program",
 }
+
+_VOLUME = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY})
+"""What comes of the volume, and goes by itself once that is mended."""
 
 
 class SqliteTransaction:
@@ -165,9 +168,12 @@ def explaining(database: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0)
-        advice = _ADVICE.get(code & 0xFF, "the database refuses")
-        raise StoreError(f"{database}: {advice} (SQLite: {error})") from error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_IOERR and place.is_full(Path(database)):
+            code = sqlite3.SQLITE_FULL  # not every failure for want of room is called one
+        advice = _ADVICE.get(code, "the database refuses")
+        kind = VolumeError if code in _VOLUME else StoreError
+        raise kind(f"{database}: {advice} (SQLite: {error})") from error
 
 
 def open_sqlite(

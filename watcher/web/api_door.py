@@ -68,6 +68,13 @@ def call_of(request: web.Request) -> Call:
 
 def admit(call: Call, token: Callable[[], str]) -> None:
     """Let a request pass. Raises ProblemError: it may not, and what it lacks."""
+    let_in(call, token)
+    if call.method in _WRITES and (call.content_type != JSON_TYPE or call.content_encoding not in {"", "identity"}):
+        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {JSON_TYPE} and no content encoding")
+
+
+def let_in(call: Call, token: Callable[[], str]) -> None:
+    """Let whoever asks in, whatever they bring; for what takes no body. Raises ProblemError."""
     is_remote = call.passed_on or not is_loopback(call.peer)
     known = _known(token) if is_remote or call.authorization else ""
     if known and call.authorization:
@@ -80,8 +87,6 @@ def admit(call: Call, token: Callable[[], str]) -> None:
         )
     if call.fetch_site not in {"", "same-origin", "none"} or not _is_own(call.origin, call.host):
         raise ProblemError(HTTPStatus.FORBIDDEN, "pages of other origins may not ask")
-    if call.method in _WRITES and (call.content_type != JSON_TYPE or call.content_encoding not in {"", "identity"}):
-        raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send Content-Type: {JSON_TYPE} and no content encoding")
 
 
 def is_loopback(peer: str) -> bool:

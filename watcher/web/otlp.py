@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from os import strerror
 
 import structlog
 from aiohttp import web
 
 from watcher.core.duration import Millis
-from watcher.errors import BehindError, ConfigError, StoreError
+from watcher.errors import BehindError, StoreError
 from watcher.metrics import Metrics
 from watcher.ports import Env, Pushed, PushIntake, Receipt
 from watcher.sources.otlp import TooManyError, decode_json, decode_protobuf
+from watcher.web.listening import Address, Bound, accepting
 from watcher.web.otlp_answer import JSON_TYPE, PROTOBUF_TYPE, Reason, RefusedError, refusal, taken
 from watcher.web.otlp_body import Room, opened, read, too_large
 from watcher.web.otlp_door import Door, Guard, Keys
@@ -33,7 +33,6 @@ KEEPALIVE_SECONDS = 120.0
 LINGERING_SECONDS = 2.0
 MAX_LINE = 8_190
 MAX_HEADERS = 64
-_BACKLOG = 512
 _LARGE = 1024 * 1024
 """Bytes from which on a body is decoded in a thread, so that the loop can do something else meanwhile."""
 _COME_BACK: Millis = 2_000
@@ -58,7 +57,7 @@ class Listening:
 
 @asynccontextmanager
 async def serve_otlp(
-    listen: tuple[str, int],
+    listen: Address | Bound,
     settings: Listening,
     *,
     intake: PushIntake,
@@ -66,7 +65,7 @@ async def serve_otlp(
     metrics: Metrics,
     refused: Callable[[str], None],
 ) -> AsyncIterator[str]:
-    """Serve on host and port; yields `http://HOST:PORT` with the real port where 0 was asked for.
+    """Serve on an address; yields `http://HOST:PORT` with the real port where 0 was asked for.
 
     `refused` is told each time why a request or connection was, in the words of `Reason`.
 
@@ -93,26 +92,11 @@ async def serve_otlp(
             runner.server, settings.connections, settings.head, receiver.note, holders=receiver.guard.holders
         )
         try:
-            server = await _listening(door, *listen)
-            try:
-                yield _url(*server.sockets[0].getsockname()[:2])
-            finally:
-                server.close()
+            async with accepting(door, "otlp.listen", listen) as url:
+                yield url
         finally:
             door.close()
             await runner.cleanup()
-
-
-async def _listening(door: Door, host: str, port: int) -> asyncio.Server:
-    try:
-        return await asyncio.get_running_loop().create_server(door, host, port, backlog=_BACKLOG)
-    except OSError as error:
-        reason = strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise ConfigError([f"otlp.listen: cannot listen on {_url(host, port)}: {reason}"]) from None
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class _Receiver:

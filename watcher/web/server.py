@@ -1,18 +1,17 @@
 """Serve what the daemon has to say of itself, for as long as a context lasts."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from os import strerror
 from typing import Any
 
 from aiohttp import web
+from aiohttp.web_app import _cached_build_middleware  # it would keep every application that there was
 from prometheus_client import CollectorRegistry
 
 from watcher.core.duration import Millis
-from watcher.errors import ConfigError
 from watcher.web.api import BASE, api
 from watcher.web.api_world import Live
+from watcher.web.listening import Address, Bound, accepting
 from watcher.web.otlp_door import Door
 from watcher.web.probes import Health, application
 from watcher.web.strangers import server_log
@@ -26,12 +25,11 @@ MOST = 128
 """Connections at a time. Each takes a file, and those that deliver need files, too."""
 PATIENCE: Millis = 10_000
 """How long somebody may take to say what they want."""
-_BACKLOG = 128
 
 
 @asynccontextmanager
 async def serve(
-    listen: tuple[str, int],
+    listen: Address | Bound,
     registry: CollectorRegistry,
     health: Health,
     live: Live | None = None,
@@ -39,7 +37,7 @@ async def serve(
     *,
     patience: Millis = PATIENCE,
 ) -> AsyncIterator[str]:
-    """Serve on host and port; yields `http://HOST:PORT` with the real port where 0 was asked for.
+    """Serve on an address; yields `http://HOST:PORT` with the real port where 0 was asked for.
 
     The API is served where there is something to ask; `more` are routes that know by themselves whom to answer.
 
@@ -68,14 +66,12 @@ async def serve(
     door = Door(runner.server, MOST, patience, lambda _: None)
     doors.append(door)
     try:
-        server = await _listening(door, *listen)
-        try:
-            yield _url(*server.sockets[0].getsockname()[:2])
-        finally:
-            server.close()
+        async with accepting(door, "web.listen", listen) as url:
+            yield url
     finally:
         door.close()
         await runner.cleanup()
+        _cached_build_middleware.cache_clear()
 
 
 def _served(doors: list[Door]) -> Any:
@@ -96,15 +92,3 @@ def _served(doors: list[Door]) -> Any:
             door.rest(request.protocol)
 
     return served
-
-
-async def _listening(door: Door, host: str, port: int) -> asyncio.Server:
-    try:
-        return await asyncio.get_running_loop().create_server(door, host, port, backlog=_BACKLOG)
-    except OSError as error:
-        reason = strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise ConfigError([f"web.listen: cannot listen on {_url(host, port)}: {reason}"]) from None
-
-
-def _url(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
