@@ -28,6 +28,8 @@ MAX_SOURCE = 8_192
 """Characters that a template may have."""
 MAX_OUTPUT = 4_096
 """Characters that it may make."""
+MAX_FAULT = 200
+"""Characters of what is said of a template that failed."""
 NAMED = 3
 """Rules that a message of several names."""
 LISTED = 20
@@ -111,10 +113,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """What became of a template. `failed` means that `text` is the built-in one; the caller counts it."""
+    """What became of a template. Where it has a `fault`, `text` is the built-in one; the caller counts it and says why."""
 
     text: str
-    failed: bool = False
+    fault: str = ""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -215,9 +217,11 @@ def render(template: Template, context: Mapping[str, object]) -> Rendered:
     """Fill in a template. Never fails: what goes wrong yields the built-in text, marked as failed."""
     try:
         text = template.compiled.render(context)
-    except _RENDER_FAILURES:
+    except _RENDER_FAILURES as error:
         labels = {name: str(value) for name, value in context.items()}
-        return Rendered(text=clip(built_in(labels), MAX_OUTPUT), failed=True)
+        return Rendered(
+            text=clip(built_in(labels), MAX_OUTPUT), fault=clip(str(error) or type(error).__name__, MAX_FAULT)
+        )
     return Rendered(text=clip(text.strip(), MAX_OUTPUT))
 
 

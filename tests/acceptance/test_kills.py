@@ -12,8 +12,10 @@ import asyncio
 import json
 import os
 import random  # noqa: TID251  seeded
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,12 @@ def verify_slack(stream: Stream, found: Books) -> None:
     assert stream.stale() == []
 
 
+def waiting(database: Path) -> int:
+    """How many messages are not settled; what was refused for now is tried again after a while."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return int(connection.execute("SELECT count(*) FROM outbox WHERE settled_at IS NULL").fetchone()[0])
+
+
 async def run_one(simulator: Simulator, folder: Path, number: int) -> tuple[Counter[str], int, int]:
     """One daemon until it has died often enough; how, how many outcomes were unknown, how many copies came of that."""
     stream = Stream(simulator, f"stream-{number}")
@@ -175,6 +183,8 @@ async def run_one(simulator: Simulator, folder: Path, number: int) -> tuple[Coun
         await simulator.wait_inbox(lambda _: bool(stream.posts()) and any(True for _ in stream.hooks()), 30)
         await asyncio.gather(stream.fail_forever(), stream.die(daemon, random.Random(SEED + number)))
         await stream.until(lambda: not stream.stale())  # an edit that was refused for now comes after its reply
+        while waiting(database_of(config)):
+            await stream.stage.asked()
         assert await daemon.stop() == 0
     found = books(database_of(config))
     verify_hooks(stream, found)

@@ -14,7 +14,7 @@ from watcher.core.event import Event, EventType, about
 from watcher.core.rule import Evaluation, Rule
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, Record, ReportEntry
-from watcher.rules.compile import LogText, RuleText, compile_log, nested
+from watcher.rules.compile import LogText, RuleText, compile_log, compile_rule, nested
 from watcher.rules.subject import decisive_error
 
 SOURCE_EVENTS = frozenset(
@@ -410,6 +410,18 @@ def test_templates_see_fields_of_json_as_they_are_written(values: dict[str, obje
 
 def test_a_template_shows_a_field_of_json() -> None:
     text = RuleText(name="Declined", on="log", annotations={"summary": "{{ details.err.code }} in {{ deployment }}"})
-    spec = compile_log(text, LogText(by=("details.err.code",)), template_failed=pytest.fail)
+    spec = compile_log(
+        text, LogText(by=("details.err.code",)), template_failed=lambda rule, fault: pytest.fail(f"{rule}: {fault}")
+    )
     told = spec.annotate({"details.err.code": "card_declined", "deployment": "shop"})
     assert told == {"summary": "card_declined in shop"}
+
+
+def test_of_a_template_that_fails_the_rule_and_the_reason_are_said() -> None:
+    said: list[tuple[str, str]] = []
+    text = RuleText(
+        name="Odd", on="deployment", matchers=('status="Failed"',), annotations={"summary": "{{ nothing }}"}
+    )
+    spec = compile_rule(text, template_failed=lambda *each: said.append(each))
+    assert spec.annotate({"alertname": "Odd"})["summary"]
+    assert said == [("Odd", "summary: 'nothing' is undefined")]

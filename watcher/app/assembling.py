@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+import structlog
 
 from watcher import rules
 from watcher.app.buttons import buttons
@@ -19,6 +20,7 @@ from watcher.core.notification import Notification
 from watcher.core.rule import Rule
 from watcher.core.sight import PRIMARY
 from watcher.core.snapshot import Deployment, Record
+from watcher.metrics import Metrics
 from watcher.pipeline.deliver import Deliverer
 from watcher.pipeline.heartbeat import Beat, Heartbeat
 from watcher.pipeline.ingest import SOURCE
@@ -30,14 +32,29 @@ from watcher.pipeline.schedule import Schedule
 from watcher.ports import Fetch, Sink
 from watcher.web import Live
 
+log = structlog.get_logger(__name__)
+
 Receivers = Mapping[str, tuple[Sink, ...]]
 
 
 def compile_rules(
-    settings: Iterable[RuleSettings], *, template_failed: Callable[[str], None] = lambda _rule: None
+    settings: Iterable[RuleSettings], *, template_failed: rules.TemplateFailed = lambda _rule, _fault: None
 ) -> list[Rule]:
     """The rules of a configuration, ready to be asked."""
     return [rules.make(each.text(), template_failed=template_failed) for each in settings]
+
+
+def _template_failed(metrics: Metrics) -> rules.TemplateFailed:
+    """Count each rendering that fell back, and say why whenever that is something else than before."""
+    said: dict[str, str] = {}
+
+    def failed(rule: str, fault: str) -> None:
+        metrics.template_failures.labels(rule).inc()
+        if said.get(rule) != fault:
+            said[rule] = fault
+            log.warning("template.failed", rule=rule, error=fault)
+
+    return failed
 
 
 def assemble(settings: Settings, world: World, receivers: Receivers, before: Daemon | None = None) -> Daemon:
@@ -45,9 +62,7 @@ def assemble(settings: Settings, world: World, receivers: Receivers, before: Dae
     env, metrics, store = world.env, world.metrics, world.store
     judging = Loop("judge", lambda: judge(made), env.clock)
     delivering = Loop("deliver", lambda: deliver(made.deliverer), env.clock)
-    asked_rules = compile_rules(
-        settings.rules, template_failed=lambda rule: metrics.template_failures.labels(rule).inc()
-    )
+    asked_rules = compile_rules(settings.rules, template_failed=_template_failed(metrics))
     known = entries(settings.projects, world)
     watched, logs = _observing(settings, known, asked_rules, world, changed=judging.wake.set)
     operator = Operator(store=store, env=env, changed=judging.wake.set, clean=world.redactor.clean)

@@ -7,7 +7,7 @@ expressions and templates arrive compiled. A new kind is one module and its bran
 from collections.abc import Callable, Iterable, Mapping
 
 from watcher.core import rule
-from watcher.rules.compile import LogText, RuleText, compile_log, compile_rule
+from watcher.rules.compile import LogText, RuleText, TemplateFailed, compile_log, compile_rule
 from watcher.rules.fact import FactRule
 from watcher.rules.log import CountRule, LogRule, LogSpec, NoveltyRule
 from watcher.rules.matching import LogMatcher, pattern_table
@@ -29,7 +29,7 @@ MEASURED: Mapping[str, Callable[[LogSpec, LogText], LogRule]] = {
 """The kinds of rules on logs by the key that asks for each; a rule with none of these counts."""
 
 
-def make(text: RuleText, *, template_failed: Callable[[str], None] = lambda _rule: None) -> rule.Rule:
+def make(text: RuleText, *, template_failed: TemplateFailed = lambda _rule, _fault: None) -> rule.Rule:
     """The rule that a text describes. Raises ValueError where it cannot be used; the message says why."""
     if text.log is None:
         return build(compile_rule(text, template_failed=template_failed))
@@ -61,6 +61,7 @@ __all__ = [
     "RuleSpec",
     "RuleText",
     "StateRule",
+    "TemplateFailed",
     "build",
     "compile_rule",
     "log_specs",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from watcher import pattern, render
 from watcher.core import matcher
@@ -19,6 +20,10 @@ DEFAULT_RESOLVE: Mapping[str, tuple[str, ...]] = {
 """What ends a state rule that does not say so itself, by what it is `on`."""
 _TIMES = ("from", "to", "last_good", "at", "last", "silent_since", "within", "expected")
 """Values that are points or lengths of time, kept as text like all others."""
+
+
+TemplateFailed: TypeAlias = Callable[[str, str], None]
+"""Hears the name of a rule, and which of its templates failed at what."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ class RuleText:
     log: LogText | None = None
 
 
-def compile_log(text: RuleText, log: LogText, *, template_failed: Callable[[str], None]) -> LogSpec:
+def compile_log(text: RuleText, log: LogText, *, template_failed: TemplateFailed) -> LogSpec:
     """A rule on logs, ready to be asked. Raises ValueError as `compile_rule` does."""
     for each in log.pattern:
         pattern.search(each)
@@ -88,8 +93,8 @@ def compile_log(text: RuleText, log: LogText, *, template_failed: Callable[[str]
     )
 
 
-def compile_rule(text: RuleText, *, template_failed: Callable[[str], None] = lambda _rule: None) -> RuleSpec:
-    """The rule, ready to be asked. `template_failed` hears of each rendering that fell back to the built-in text.
+def compile_rule(text: RuleText, *, template_failed: TemplateFailed = lambda _rule, _fault: None) -> RuleSpec:
+    """The rule, ready to be asked. `template_failed` hears of each rendering that fell back to the built-in text, and why.
 
     Raises:
         ValueError: a matcher, pattern or template cannot be used; the message says which.
@@ -113,7 +118,7 @@ def _matchers(texts: tuple[str, ...]) -> tuple[Matcher, ...]:
     return tuple(each for text in texts for each in matcher.parse(text, pattern.fullmatch))
 
 
-def _annotate(text: RuleText, template_failed: Callable[[str], None]) -> Annotate:
+def _annotate(text: RuleText, template_failed: TemplateFailed) -> Annotate:
     templates = {name: render.compile_template(source) for name, source in text.annotations.items()}
 
     def annotate(values: Mapping[str, object]) -> dict[str, str]:
@@ -122,8 +127,9 @@ def _annotate(text: RuleText, template_failed: Callable[[str], None]) -> Annotat
             **{name: int(str(values[name])) for name in _TIMES if str(values.get(name, "")).isdecimal()},
         }
         found = {name: render.render(template, context) for name, template in templates.items()}
-        if any(each.failed for each in found.values()):
-            template_failed(text.name)
+        for name, each in found.items():
+            if each.fault:
+                template_failed(text.name, f"{name}: {each.fault}")
         return {name: each.text for name, each in found.items() if each.text}
 
     return annotate
