@@ -100,8 +100,8 @@ MUTANTS = (
     Mutant(
         "an alert does not start while its source is blind",
         "watcher/core/ledger.py",
-        "        self._sighted((event.project, event.source), event.sight)",
-        "        self._sighted((event.project, event.source), event.at)",
+        "        self._sighted((event.project, event.source), event.sight)\n        if self._observation != observation_of",
+        "        self._sighted((event.project, event.source), event.at)\n        if self._observation != observation_of",
         "tests/unit/test_ledger.py::test_row_13_down_for_two_days",
     ),
     Mutant(
