@@ -105,6 +105,13 @@ MUTANTS = (
         "tests/unit/test_ledger.py::test_row_13_down_for_two_days",
     ),
     Mutant(
+        "what is told in parts is told whole, whatever part one dies after",
+        "watcher/pipeline/judge.py",
+        "            while ledger.is_behind(event):\n",
+        "            self._cursor = event.seq\n            while ledger.is_behind(event):\n",
+        "tests/integration/test_parts.py::test_a_backlog_told_in_parts_and_killed_between_them_is_told_as_at_once[1]",
+    ),
+    Mutant(
         "what was seen and the events about it are one commit",
         "watcher/pipeline/observe.py",
         "Observation(source=found.state, upserts=found.upserts, removed=found.removed, events=events)",

@@ -101,8 +101,12 @@ class Office:
 
     def until(self, now: int) -> list[str]:
         """What is told up to `now` after the start, each message on a line."""
+        self.dispatch.flush_until(START + now)
+        return self.save()
+
+    def save(self) -> list[str]:
+        """Write what has changed, as a commit does; what is told by that."""
         dispatch = self.dispatch
-        dispatch.flush_until(START + now)
         found = list(dispatch.flushes)
         for key in dispatch.changed:
             self.rows.pop(key, None)

@@ -453,6 +453,8 @@ def test_what_a_rule_adds_itself_and_a_status_that_resembles_none_are_taken() ->
     )
     assert loads(small(shown), {}).warnings == ()
     assert loads(small(WRONG_RULE + """matchers = ['status="Hibernating"']"""), {}).warnings == ()
+    logs = 'new = true\nannotations = { summary = "{{ message }} since {{ at | time }}, good {{ last_good }} {{ error_id }}" }'
+    assert loads(small(LOG_RULE + logs), {}).warnings == ()
 
 
 @pytest.mark.parametrize("pack", ["builtin", "logs", "deployed", "changes"])

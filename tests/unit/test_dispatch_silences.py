@@ -7,8 +7,8 @@ import pytest
 
 from tests.fakes import START
 from tests.unit.builders import HOUR, MINUTE, SECOND, fullmatch, matchers, said
-from tests.unit.office import DAYS, INTERVAL, REPEAT, TWO, WAIT, Office, alert, of_sink, paced
-from watcher.core import route
+from tests.unit.office import DAYS, INTERVAL, REPEAT, TWO, WAIT, Office, alert, labelled, of_sink, paced
+from watcher.core import dispatch, route
 from watcher.core.dispatch import Flush, SinkRef
 from watcher.core.matcher import Test
 from watcher.core.route import Node
@@ -561,3 +561,32 @@ def test_each_silence_that_ends_has_its_own_count_in_its_own_note() -> None:
         office.add(replace(alert(name, fact=True), key=f"{name}#{n}"), n)
     office.until(HOUR)
     assert counts(office) == [("first_notification: +SilenceEnded (1 firing)", n) for n in (1, 2)]
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_what_was_held_back_is_counted_where_routes_change_and_all_is_told_in_parts(
+    dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = Office(paced("deployment", wait=0))
+    office.add(labelled("a", {"deployment": "x"}), 0)
+    office.until(0)
+    office.silence(1_000, 'deployment="x"', ends=60_000)
+    office.add(labelled("b", {"deployment": "x"}), 2_000)
+    office.add(replace(labelled("f", {"deployment": "x"}), fact=True), 2_000)
+    office.until(60_000)
+    for number in range(5):
+        office.add(labelled(f"c{number}", {"deployment": f"y{number}"}), 61_000)
+    office.save()
+    before = len(office.outbox)
+    monkeypatch.setattr(dispatch, "MUCH", 2)
+    office.restart(root=paced("project", "deployment", wait=0))
+    parts = 0
+    while office.dispatch.flush_until(START + 62_000, bounded=True):
+        office.save()
+        parts += 1
+        if dies and parts == 1:
+            office.restart()
+    office.save()
+    office.until(15 * MINUTE)
+    assert parts
+    assert sum(each.notification.held_back for each in list(office.outbox.values())[before:]) == 2

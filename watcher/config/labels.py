@@ -57,7 +57,18 @@ _MEASURED = frozenset(
             "expected",
             "schedule",
         ),
-        *("verdict", "records", "errors_before", "records_before", "new_errors", "build", "template"),
+        *(
+            "at",
+            "last_good",
+            "error_id",
+            "verdict",
+            "records",
+            "errors_before",
+            "records_before",
+            "new_errors",
+            "build",
+            "template",
+        ),
     }
 )
 TEMPLATES: Mapping[str, frozenset[str]] = {

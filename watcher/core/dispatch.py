@@ -210,9 +210,10 @@ class Dispatch(Holding):
         for group in self._moved:
             self._close(group, now)
         self._moved.clear()
+        more = False
         while (due := self.next_due()) is not None and due <= now:
-            if bounded and sum(len(each.notification.alerts) for each in self.flushes) >= MUCH:
-                return True
+            if more := bounded and sum(len(each.notification.alerts) for each in self.flushes) >= MUCH:
+                break
             if due == self.silences.next_due:
                 self._turn(due, now)
             else:
@@ -220,8 +221,8 @@ class Dispatch(Holding):
                 self._look_at(key, due, now, remind=remind)
         for receiver, count in self._owed.items():
             self._note(None, receiver, count, now)
-        self._owed.clear()
-        return False
+        self._owed.clear()  # also between the parts: what is written then no longer has the group that counted
+        return more
 
     def _look_at(self, key: str, due: Millis, now: Millis, *, remind: bool) -> None:
         if self.groups[key].due == due:

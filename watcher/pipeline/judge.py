@@ -156,6 +156,7 @@ class Judge:
 
     async def _load(self) -> Ledger:
         policy = self._policy
+        self._meta = {}  # what a commit that failed would have said
         rows = await self._store.load_ledger()
         silences = Silences(fullmatch)
         silences.load(rows.silences)
