@@ -44,7 +44,7 @@ Known flaws, so that nobody has to find them again:
 * Rules that measure look at the newest whole minute: what began and ended while the daemon was down is not told by them.
 * When a Deployment was last well is known from when it was first watched.
 * A burst of errors that is read later than its window is long is told by its end only.
-* A hundred thousand failures at once take most of a minute to judge and some 1 KiB of memory each; in groups of their own
+* A hundred thousand failures at once take up to fifty seconds to judge and some 850 bytes of memory each; in groups of their own
   they are told one by one, at the pace of the destination. A digest follows only an outage of the destination.
 * A message holds every alert of its group, however many, and while it is made and sent they are in memory twice or thrice.
   So are all alerts at the start, while they are read.

@@ -14,6 +14,7 @@ from watcher.core.event import Event, EventType, about
 from watcher.core.rule import Evaluation, Rule
 from watcher.core.sight import SourceState
 from watcher.core.snapshot import Deployment, Record, ReportEntry
+from watcher.rules import make
 from watcher.rules.compile import LogText, RuleText, compile_log, compile_rule, nested
 from watcher.rules.subject import decisive_error
 
@@ -425,3 +426,44 @@ def test_of_a_template_that_fails_the_rule_and_the_reason_are_said() -> None:
     spec = compile_rule(text, template_failed=lambda *each: said.append(each))
     assert spec.annotate({"alertname": "Odd"})["summary"]
     assert said == [("Odd", "summary: 'nothing' is undefined")]
+
+
+# ── what judging relies on, so that it asks less ─────────────────────────────
+
+
+@given(
+    st.sampled_from(pack("builtin", "changes", "deployed")),
+    st.sampled_from(EventType),
+    st.booleans(),
+    st.lists(st.tuples(st.sampled_from(["Failed", "Deployed", "Queued"]), st.sampled_from(["", "b0"])), min_size=2),
+)
+def test_whether_a_rule_is_concerned_is_the_same_for_all_events_of_a_kind(
+    asked: Rule, kind: EventType, baseline: bool, seen: list[tuple[str, str]]
+) -> None:
+    found = [
+        replace(event(kind.value, of=deployment(status=status), baseline=baseline), previous_build=build)
+        for status, build in seen
+    ]
+    assert len({asked.concerns(each) for each in found}) == 1
+
+
+def test_annotations_are_made_of_what_is_so_now_however_often_they_are_asked_for() -> None:
+    written = {"summary": "{{ deployment }} {{ since | ago }}", "always": "the same"}
+    asked = make(RuleText(name="R", on="deployment", annotations=written))
+    values: dict[str, object] = {"deployment": "shop", "since": START, "now": START + 60_000}
+    shown = [
+        asked.annotate(each)["summary"]
+        for each in (values, values, {**values, "deployment": "till"}, {**values, "now": START + 120_000}, values)
+    ]
+    assert shown == ["shop 1m", "shop 1m", "till 1m", "shop 2m", "shop 1m"]
+
+
+def test_every_rendering_that_fails_is_heard_of_and_shows_its_own_alert() -> None:
+    heard: list[str] = []
+    text = RuleText(name="R", on="deployment", annotations={"summary": "{{ nobody_knows }}"})
+    asked = make(text, template_failed=lambda rule, _: heard.append(rule))
+
+    shown = [asked.annotate({"alertname": "R", "deployment": name})["summary"] for name in ("shop", "till")]
+
+    assert ["shop" in shown[0], "till" in shown[1]] == [True, True]
+    assert heard == ["R", "R"]

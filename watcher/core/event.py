@@ -1,10 +1,11 @@
 """Events: the facts that observing produces and judging consumes, one row each."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from watcher.core.altered import altered
 from watcher.core.duration import Millis
 from watcher.core.logrecord import Hit
 from watcher.core.snapshot import Connector, ConnectorStaged, Deployment, Record, ReportEntry
@@ -109,11 +110,11 @@ def about(event: Event, record: Record, **more: Any) -> Event:
     """The event, as one about `record`, with `more` of it changed: an event has many fields, and is copied but once."""
     match record:
         case Deployment():
-            return replace(event, deployment=record, **more)
+            return altered(event, deployment=record, **more)
         case ConnectorStaged():
-            return replace(event, draft=record, **more)
+            return altered(event, draft=record, **more)
         case Connector():
-            return replace(event, connector=record, **more)
+            return altered(event, connector=record, **more)
 
 
 def about_sink(kind: EventType, sink: str, at: Millis, *, count: int = 1, error: str = "") -> Event:

@@ -3,10 +3,14 @@
 A Deployment has no times of its own, so these are the times at which the events about it were observed.
 """
 
+import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
+from watcher.core.altered import altered
 from watcher.core.duration import Millis
 from watcher.core.event import Event, EventType
 from watcher.core.snapshot import IN_FLIGHT, Application, Deployment
@@ -74,9 +78,12 @@ class Run:
 
 def begun(deployment: Deployment, at: Millis, *, region: str) -> Run:
     """The history of a Deployment that is seen for the first time. A build that is deployed already is good since then."""
-    run = _described(Run(project=deployment.project, deployment_id=deployment.id, seen_since=at), deployment, region)
-    run = replace(run, began=at, status_since=at)
-    return replace(run, good=run.build, good_since=at, good_began=at) if run.status == DEPLOYED else run
+    at = _once(at)
+    shown: dict[str, Any] = dict(zip(_SHOWN, _seen(deployment, region), strict=True))
+    times: dict[str, Any] = {"seen_since": at, "status_since": at, "began": at}
+    if deployment.status == DEPLOYED:
+        times |= {"good": deployment.build, "good_since": at, "good_began": at}
+    return Run(project=deployment.project, deployment_id=deployment.id, **shown, **times)
 
 
 def advanced(run: Run | None, event: Event) -> Run | None:
@@ -86,24 +93,19 @@ def advanced(run: Run | None, event: Event) -> Run | None:
         return None
     if run is None or event.baseline:
         return begun(found, event.at, region=event.region)
-    new = _described(run, found, event.region)
-    if new.status != run.status:
-        new = replace(new, status_since=event.at)
-    if run.status not in IN_FLIGHT and (new.status, new.build) != (run.status, run.build):
-        new = replace(new, began=event.at)
-    arrived = new.status == DEPLOYED and (run.status != DEPLOYED or new.build != run.build)
-    if not arrived:
-        return new
-    return replace(
-        new,
-        before=run.good,
-        before_since=run.good_since,
-        before_began=run.good_began,
-        good=new.build,
-        good_since=event.at,
-        good_began=new.began,
-        judged=frozenset(),
-    )
+    changed = _changed(run, found, event.region)
+    if not changed:
+        return run
+    at, status, build = _once(event.at), found.status, found.build
+    if status != run.status:
+        changed["status_since"] = at
+    if run.status not in IN_FLIGHT and (status, build) != (run.status, run.build):
+        changed["began"] = at
+    if status == DEPLOYED and (run.status != DEPLOYED or build != run.build):
+        changed |= {"before": run.good, "before_since": run.good_since, "before_began": run.good_began}
+        changed |= {"good": build, "good_since": at, "good_began": changed.get("began", run.began)}
+        changed["judged"] = frozenset()
+    return altered(run, **changed)
 
 
 def due_verdicts(runs: Iterable[Run], rule: str, after: Millis, at: Millis) -> list[Run]:
@@ -115,17 +117,33 @@ def due_verdicts(runs: Iterable[Run], rule: str, after: Millis, at: Millis) -> l
     ]
 
 
-def _described(run: Run, deployment: Deployment, region: str) -> Run:
-    """The history with what the Deployment is like now. What is as before stays the same object, and is in memory once."""
-    now = {
-        "region": region,
-        "deployment": deployment.name,
-        "type": deployment.type,
-        "connector": deployment.connector,
-        "connector_version": deployment.connector_version,
-        "status": deployment.status,
-        "build": deployment.build,
-        "applications": deployment.applications,
-    }
-    changed: dict[str, Any] = {name: value for name, value in now.items() if getattr(run, name) != value}
-    return replace(run, **changed) if changed else run
+_SHOWN = ("region", "deployment", "type", "connector", "connector_version", "status", "build", "applications")
+_shown = attrgetter(*_SHOWN)
+
+
+def _changed(run: Run, deployment: Deployment, region: str) -> dict[str, Any]:
+    """What is not as it was. All else stays the same object, and is in memory once."""
+    now, before = _seen(deployment, region), _shown(run)
+    if now == before:
+        return {}
+    return {name: new for name, new, old in zip(_SHOWN, now, before, strict=True) if new != old}
+
+
+def _seen(deployment: Deployment, region: str) -> tuple[Any, ...]:
+    """What the Deployment is like. Words that many have are in memory once."""
+    return (
+        sys.intern(region),
+        deployment.name,
+        sys.intern(deployment.type),
+        sys.intern(deployment.connector),
+        deployment.connector_version,
+        sys.intern(deployment.status),
+        deployment.build,
+        deployment.applications,
+    )
+
+
+@lru_cache(64)
+def _once(at: Millis) -> Millis:
+    """The moment of an observation, which all that it shows have: in memory once."""
+    return at

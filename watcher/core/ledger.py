@@ -8,9 +8,9 @@ far as its source has been seen. While a source is blind its alerts therefore ne
 import heapq
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from watcher.core.alert import Alert, AlertState, fingerprint, is_new_attempt
+from watcher.core.altered import altered
 from watcher.core.beginning import WEIGHT, attempt, start, strongest
 from watcher.core.dispatch import Dispatch
 from watcher.core.duration import Millis
@@ -49,6 +49,7 @@ class Ledger:
         self._counting = {rule.name: rule for rule in rules if isinstance(rule, CountRule)}
         self._novel = {rule.name: rule for rule in rules if isinstance(rule, NoveltyRule)}
         self._verdicts = tuple(rule for rule in rules if isinstance(rule, VerdictRule))
+        self._concerns: dict[tuple[EventType, type, bool], Sequence[Rule]] = {}
         self._counts: Counter[str] = Counter()
         self._subjects = Subjects()
         self._pending: dict[Watched, list[tuple[Millis, str]]] = {}
@@ -72,7 +73,7 @@ class Ledger:
 
     def adopt(self, records: Iterable[Record], source: SourceState, at: Millis) -> None:
         """After a change of rules: what already holds is known but not news, exactly as at the first sight of a source."""
-        template = replace(source_event(source, EventType.CREATED, at), baseline=True)
+        template = altered(source_event(source, EventType.CREATED, at), baseline=True)
         for each in records:
             event = about(template, each)
             for rule in self._concerned(event):
@@ -176,8 +177,13 @@ class Ledger:
             case _:
                 self.dispatch.deployed(event)
 
-    def _concerned(self, event: Event) -> Iterator[Rule]:
-        return (rule for rule in self.rules if rule.concerns(event))
+    def _concerned(self, event: Event) -> Sequence[Rule]:
+        """The rules that look at events of this kind; there are few kinds, and most of them are for few rules."""
+        kind = event.type, type(event.record), event.baseline
+        found = self._concerns.get(kind)
+        if found is None:
+            found = self._concerns[kind] = tuple([rule for rule in self.rules if rule.concerns(event)])
+        return found
 
     def _sighted(self, watched: Watched, sight: Millis) -> None:
         """Fire what has been pending long enough by the time its source was last seen."""
@@ -191,11 +197,11 @@ class Ledger:
             if alert.expires == due:
                 self._end(alert, max(due, alert.starts_at), {})
                 continue
-            lasted = replace(alert, observed_at=max(due, alert.observed_at))
+            lasted = altered(alert, observed_at=max(due, alert.observed_at))
             if alert.state is AlertState.PENDING:
                 self._fire(lasted, due)
             else:
-                self._fire(replace(lasted, episode=alert.episode + 1), alert.starts_at, at=due)
+                self._fire(altered(lasted, episode=alert.episode + 1), alert.starts_at, at=due)
 
     def _tell(
         self, rule: Rule, event: Event, conditions: Iterable[Condition], *, number: str = ""
@@ -205,7 +211,7 @@ class Ledger:
         for part, condition in enumerate(conditions):
             alert = start(rule, condition, event)
             name = number or str(event.seq)
-            alert = replace(
+            alert = altered(
                 alert,
                 key=f"{alert.fingerprint}#{name}.{part}" if part else f"{alert.fingerprint}#{name}",
                 fact=True,
@@ -235,7 +241,7 @@ class Ledger:
             return EventReason.COUNTED
         reason = self._hold(key, rule.condition(event, counted), event, rule)
         alert = self.alerts[key]
-        self._put(replace(alert, expires=max(alert.expires, until)))
+        self._put(altered(alert, expires=max(alert.expires, until)))
         return reason
 
     def _meet(self, rule: NoveltyRule, event: Event, hit: Hit) -> EventReason:
@@ -262,13 +268,13 @@ class Ledger:
     def _begin(self, rule: Rule, condition: Condition, event: Event) -> EventReason:
         alert = start(rule, condition, event)
         if last := self.dispatch.last_episode(alert.key):
-            alert = replace(alert, episode=last + 1)
+            alert = altered(alert, episode=last + 1)
         if rule.wait > 0:
             # what was under way at first sight is news if it lasts; what stood already is as silent as without a `for`
             known = event.baseline and not (event.record and event.record.passing)
-            self._put(replace(alert, due=event.at + rule.wait, silent=known))
+            self._put(altered(alert, due=event.at + rule.wait, silent=known))
             return EventReason.PENDING
-        self._fire(replace(alert, silent=True) if event.baseline else alert, event.at)
+        self._fire(altered(alert, silent=True) if event.baseline else alert, event.at)
         return EventReason.BASELINE if event.baseline else self._unless_silenced(alert, EventReason.STARTED)
 
     def _hold(self, key: str, condition: Condition, event: Event, rule: Rule) -> EventReason:
@@ -280,7 +286,7 @@ class Ledger:
         build, status = attempt(event)
         again = is_new_attempt(alert, build, status) or alert.subject != event.subject
         again = again or (alert.silent and event.at < alert.since)
-        current = replace(
+        current = altered(
             alert,
             subject=event.subject,
             values=condition.values,
@@ -289,15 +295,15 @@ class Ledger:
             away=False,
         )
         if alert.state is AlertState.PENDING:
-            self._put(replace(current, since=event.at, due=event.at + rule.wait) if again else current)
+            self._put(altered(current, since=event.at, due=event.at + rule.wait) if again else current)
             return EventReason.PENDING
         if not again:
             self._put(current)
             return EventReason.STILL_FIRING
         if rule.wait > 0:  # the new attempt has to last as well
-            self._put(replace(current, silent=False, due=event.at + rule.wait))
+            self._put(altered(current, silent=False, due=event.at + rule.wait))
             return EventReason.PENDING
-        news = replace(current, episode=1 if alert.silent else alert.episode + 1, silent=False, observed_at=event.at)
+        news = altered(current, episode=1 if alert.silent else alert.episode + 1, silent=False, observed_at=event.at)
         self._fire(news, event.at if alert.silent else alert.starts_at, at=event.at)
         return self._unless_silenced(news, EventReason.NEW_ATTEMPT)
 
@@ -309,7 +315,7 @@ class Ledger:
             if alert.state is AlertState.PENDING:
                 self._remove(alert)
                 return EventReason.CONDITION_ENDED
-            self._put(replace(alert, away=True, due=0))
+            self._put(altered(alert, away=True, due=0))
             return EventReason.STILL_FIRING
         return self._end(
             alert, event.at, {**answer.values, **event.fields, "removed": "true" if answer.removed else ""}
@@ -321,14 +327,14 @@ class Ledger:
             values = {**values, "removed": "true"}
         if alert.state is AlertState.PENDING or alert.silent:
             return EventReason.CONDITION_ENDED
-        ended = replace(alert, state=AlertState.RESOLVED, ends_at=at, observed_at=at)
-        ended = self._annotated(replace(ended, values={**alert.values, **values}))
+        ended = altered(alert, state=AlertState.RESOLVED, ends_at=at, observed_at=at)
+        ended = self._annotated(altered(ended, values={**alert.values, **values}))
         self.dispatch.update(ended, at)
         self.tally["resolved"] += 1
         return EventReason.RESOLVED
 
     def _fire(self, alert: Alert, starts_at: Millis, *, at: Millis | None = None) -> None:
-        firing = self._annotated(replace(alert, state=AlertState.FIRING, starts_at=starts_at, due=0))
+        firing = self._annotated(altered(alert, state=AlertState.FIRING, starts_at=starts_at, due=0))
         self._put(firing)
         if not firing.silent:
             self.tally["fired"] += 1
@@ -347,7 +353,7 @@ class Ledger:
             "wait": rule.wait,
             "now": alert.observed_at,
         }
-        return replace(alert, annotations=rule.annotate(values))
+        return altered(alert, annotations=rule.annotate(values))
 
     def _put(self, alert: Alert, *, stored: bool = False) -> None:
         before = None if stored else self.alerts.get(alert.key)

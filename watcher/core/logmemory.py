@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from watcher.core import history, novelty, window
 from watcher.core.alert import Alert, fingerprint
+from watcher.core.altered import altered
 from watcher.core.duration import Millis
 from watcher.core.event import Event
 from watcher.core.history import Run
@@ -89,7 +90,7 @@ class LogMemory:
             self._put(run)
         last_good = (before or run or _NOBODY).good_since
         if event.deployment.status in FAILED and last_good:
-            return replace(event, fields={**event.fields, "last_good": str(last_good)})
+            return altered(event, fields={**event.fields, "last_good": str(last_good)})
         return event
 
     def run(self, project: str, deployment_id: str) -> Run | None:

@@ -55,7 +55,10 @@ class Rule(Protocol):
         ...
 
     def concerns(self, event: Event) -> bool:
-        """Whether the event is of the kind that this rule looks at."""
+        """Whether it looks at events of this kind: of this type, about such a record, at the first sight of all or not.
+
+        It says the same of all events of one kind, so that it is asked once.
+        """
         ...
 
     def evaluate(self, event: Event) -> Evaluation:

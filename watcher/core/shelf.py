@@ -2,38 +2,53 @@
 
 An alert that fires and has been told is looked at again hours later, if ever, and a storm brings a hundred thousand of
 them: as objects they are 3 KiB each. Those that were used last are kept as they are. All others are packed against the
-first of the same rule, from which they differ by little more than names: 150 bytes.
+first of the same rule, from which they differ by little more than names: 60 bytes.
 """
 
 import json
 import zlib
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import fields, replace
+from operator import attrgetter
 
 from watcher.core.alert import Alert, AlertState
+from watcher.core.altered import altered
 from watcher.core.group import Group
 
-READY = 1_000
+READY = 500
 """Alerts that are kept as they are. One failure is several events, and their alert is asked for by each of them."""
-_NAMES = tuple(each.name for each in fields(Alert))
-_STATE = _NAMES.index("state")
+_TEXTS = ("key", "fingerprint", "rule", "project", "source", "subject", "attempt", "status")
+_MAPPINGS = ("labels", "values", "annotations")
+_OTHERS = ("state", *(each.name for each in fields(Alert) if each.name not in {"state", *_TEXTS, *_MAPPINGS}))
+_NAMES = (*_TEXTS, *_OTHERS, *_MAPPINGS)
+_texts, _mappings, _others = attrgetter(*_TEXTS), attrgetter(*_MAPPINGS), attrgetter(*_OTHERS)
+_STATES = {each.value: each for each in AlertState}
 _WINDOW, _MEMORY = -13, 6
 """Raw deflate that looks back over 8 KiB, which is more than one alert and its sample have, with little memory."""
 _SAMPLES = 255
+SHAPES = 1_000
+"""Sets of names that are numbered."""
+_Shape = tuple[tuple[str, ...], ...]
+"""The names in the mappings of an alert."""
 
 
 class Shelf(MutableMapping[str, Alert]):
-    """What is taken out is a copy; what changes is put back."""
+    """What is taken out is a copy; what changes is put back.
+
+    Of the first alert of each rule there is a sample, as it was packed, with its texts: those are in memory once.
+    """
 
     def __init__(self) -> None:
         self._packed: dict[str, bytes] = {}
         self._ready: dict[str, Alert] = {}
-        self._samples: list[bytes] = []
+        self._samples: list[tuple[bytes, dict[str, str]]] = []
         self._sample_of: dict[str, int] = {}
+        self._shapes: list[_Shape] = []
+        self._shape_of: dict[_Shape, int] = {}
 
     def __getitem__(self, key: str) -> Alert:
         found = self._ready.get(key)
-        return self._unpacked(self._packed[key]) if found is None else found
+        return self._unpacked(key, self._packed[key]) if found is None else found
 
     def __setitem__(self, key: str, alert: Alert) -> None:
         if self._ready.get(key) is alert:
@@ -45,7 +60,7 @@ class Shelf(MutableMapping[str, Alert]):
         self._ready[key] = alert
         if len(self._ready) > READY:
             oldest = next(iter(self._ready))
-            self._packed[oldest] = self._pack(self._ready.pop(oldest))
+            self._packed[oldest] = self._pack(oldest, self._ready.pop(oldest))
 
     def __delitem__(self, key: str) -> None:
         del self._packed[key]
@@ -60,24 +75,52 @@ class Shelf(MutableMapping[str, Alert]):
     def __len__(self) -> int:
         return len(self._packed)
 
-    def _pack(self, alert: Alert) -> bytes:
-        text = json.dumps([getattr(alert, name) for name in _NAMES], separators=(",", ":"), default=dict).encode()
-        number = self._sample_of.get(alert.rule)
-        if number is None:
-            number = self._sample_of[alert.rule] = min(len(self._samples), _SAMPLES)
-            if number < _SAMPLES:
-                self._samples.append(text)
-        deflate = zlib.compressobj(6, zlib.DEFLATED, _WINDOW, _MEMORY, zdict=self._sample(number))
-        return bytes([number]) + deflate.compress(text) + deflate.flush()
+    def _pack(self, key: str, alert: Alert) -> bytes:
+        """A text that the alert has already said is a number: of the key, which is known, or of the place where it is."""
+        mappings = _mappings(alert)
+        places = {key: 0}
+        said: list[str | int] = []
+        for text in (*_texts(alert), *mappings[0].values(), *mappings[1].values(), *mappings[2].values()):
+            place = places.setdefault(text, len(said) + 1)
+            said.append(place if place <= len(said) else text)
+        shape = self._numbered(tuple([tuple(each) for each in mappings]))
+        whole = json.dumps([*_others(alert), shape, *said], separators=(",", ":")).encode()
+        number = self._sampled(alert.rule, whole, said)
+        deflate = zlib.compressobj(6, zlib.DEFLATED, _WINDOW, _MEMORY, zdict=self._sample(number)[0])
+        return bytes([number]) + deflate.compress(whole) + deflate.flush()
 
-    def _unpacked(self, packed: bytes) -> Alert:
-        inflate = zlib.decompressobj(_WINDOW, zdict=self._sample(packed[0]))
-        values = json.loads(inflate.decompress(packed[1:]))
-        values[_STATE] = AlertState(values[_STATE])
+    def _unpacked(self, key: str, packed: bytes) -> Alert:
+        sample, known = self._sample(packed[0])
+        inflate = zlib.decompressobj(_WINDOW, zdict=sample)
+        state, *others = json.loads(inflate.decompress(packed[1:]))
+        shape, said = others[len(_OTHERS) - 1], others[len(_OTHERS) :]
+        texts = [key]
+        for each in said:
+            texts.append(known.get(each, each) if isinstance(each, str) else texts[each])
+        left = iter(texts[len(_TEXTS) + 1 :])
+        names = self._shapes[shape] if isinstance(shape, int) else shape
+        mappings = [dict(zip(each, left, strict=False)) for each in names]
+        values = (*texts[1 : len(_TEXTS) + 1], _STATES[state], *others[: len(_OTHERS) - 1], *mappings)
         return Alert(**dict(zip(_NAMES, values, strict=True)))
 
-    def _sample(self, number: int) -> bytes:
-        return self._samples[number] if number < len(self._samples) else b""
+    def _numbered(self, shape: _Shape) -> int | _Shape:
+        """The number of the names that an alert has; the names themselves once there are too many to be kept."""
+        number = self._shape_of.get(shape)
+        if number is None and len(self._shapes) < SHAPES:
+            number = self._shape_of[shape] = len(self._shapes)
+            self._shapes.append(shape)
+        return shape if number is None else number
+
+    def _sampled(self, rule: str, packed: bytes, said: list[str | int]) -> int:
+        number = self._sample_of.get(rule)
+        if number is None:
+            number = self._sample_of[rule] = min(len(self._samples), _SAMPLES)
+            if number < _SAMPLES:
+                self._samples.append((packed, {each: each for each in said if isinstance(each, str)}))
+        return number
+
+    def _sample(self, number: int) -> tuple[bytes, dict[str, str]]:
+        return self._samples[number] if number < len(self._samples) else _NO_SAMPLE
 
 
 class Members(Mapping[str, Alert]):
@@ -138,8 +181,9 @@ def brief(members: Mapping[str, Alert]) -> dict[str, Alert]:
     for key, alert in members.items():
         name, severity = alert.labels.get("alertname", ""), alert.labels.get("severity", "")
         labels = kept.setdefault((name, severity), {"alertname": name, "severity": severity})
-        found[key] = replace(alert, key=key, fingerprint="", labels=labels, values=_NONE, annotations=_NONE)
+        found[key] = altered(alert, key=key, fingerprint="", labels=labels, values=_NONE, annotations=_NONE)
     return found
 
 
 _NONE: Mapping[str, str] = {}
+_NO_SAMPLE: tuple[bytes, dict[str, str]] = (b"", {})

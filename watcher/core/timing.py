@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from watcher.core.altered import altered
 from watcher.core.duration import Millis
 from watcher.core.group import Group, reminded_at
 from watcher.core.route import Route
@@ -17,7 +18,7 @@ def scheduled(group: Group, node: Route, at: Millis, *, escalates: bool = False)
         due = at + node.group_wait if group.due is None else min(group.due, at + node.group_wait)
     else:
         due = max(at, group.flushed_at + node.group_interval)
-    return group if group.due == due else replace(group, due=due)
+    return group if group.due == due else altered(group, due=due)
 
 
 def resting(group: Group, node: Route, now: Millis) -> Group:

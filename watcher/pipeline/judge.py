@@ -210,7 +210,7 @@ class Judge:
             cursor=self._cursor,
             alerts={key: ledger.alerts.get(key) for key in ledger.changed},
             groups={key: as_row(each) if (each := dispatch.groups.get(key)) else None for key in dispatch.changed},
-            deliveries=[self._delivery(flush) for flush in dispatch.flushes],
+            deliveries=self._deliveries(dispatch),
             reasons=ledger.reasons,
             meta=self._meta,
             runs={key: logs.runs.get(key) for key in logs.changed_runs},
@@ -237,6 +237,14 @@ class Judge:
         logs.changed_runs, logs.changed_memories = set(), set()
         if judgement.deliveries:
             self._told()
+
+    def _deliveries(self, dispatch: Dispatch) -> list[Delivery]:
+        """What is to be sent. An encoded message lets go of its alerts, so that a large one is in memory once."""
+        found: list[Delivery] = []
+        for number, flush in enumerate(dispatch.flushes):
+            found.append(self._delivery(flush))
+            dispatch.flushes[number] = replace(flush, notification=replace(flush.notification, alerts=()))
+        return found
 
     def _delivery(self, flush: Flush) -> Delivery:
         message = flush.notification

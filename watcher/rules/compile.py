@@ -9,6 +9,7 @@ from watcher.core import matcher
 from watcher.core.duration import Millis
 from watcher.core.event import EventType
 from watcher.core.matcher import Matcher
+from watcher.render import Rendered, Template
 from watcher.rules.log import LogSpec
 from watcher.rules.spec import Annotate, RuleSpec
 
@@ -119,20 +120,41 @@ def _matchers(texts: tuple[str, ...]) -> tuple[Matcher, ...]:
 
 
 def _annotate(text: RuleText, template_failed: TemplateFailed) -> Annotate:
-    templates = {name: render.compile_template(source) for name, source in text.annotations.items()}
+    templates = {name: _Remembering(render.compile_template(source)) for name, source in text.annotations.items()}
 
     def annotate(values: Mapping[str, object]) -> dict[str, str]:
         context = {
             **nested(values),
             **{name: int(str(values[name])) for name in _TIMES if str(values.get(name, "")).isdecimal()},
         }
-        found = {name: render.render(template, context) for name, template in templates.items()}
+        found = {name: template.render(context) for name, template in templates.items()}
         for name, each in found.items():
             if each.fault:
                 template_failed(text.name, f"{name}: {each.fault}")
         return {name: each.text for name, each in found.items() if each.text}
 
     return annotate
+
+
+class _Remembering:
+    """A template that is not rendered again while what it asks for is the same: of many failures much is said in the same words."""
+
+    def __init__(self, template: Template) -> None:
+        self._template = template
+        self._names = sorted(template.names | {"now"})
+        self._last: tuple[list[object], Rendered | None] = ([], None)
+
+    def render(self, context: Mapping[str, object]) -> Rendered:
+        """Fill it in. A text that is built in is made anew, for it shows more than what was asked for."""
+        asked = [context.get(name, _ABSENT) for name in self._names]
+        known, found = self._last
+        if found is None or known != asked:
+            found = render.render(self._template, context)
+            self._last = asked, None if found.fault else found
+        return found
+
+
+_ABSENT = object()
 
 
 def nested(values: Mapping[str, object]) -> dict[str, object]:

@@ -27,7 +27,7 @@ class FactRule(Described[RuleSpec]):
         """What already was so at the first sight of a project is no news to anyone."""
         if event.baseline or subject.topic(event) not in self._topics:
             return False
-        return event.type in self.spec.events or (not self.spec.events and self._is_transition(event))
+        return event.type in (self.spec.events or _TRANSITIONS)
 
     def evaluate(self, _event: Event) -> Evaluation:
         """A fact rule follows no condition."""
@@ -41,18 +41,14 @@ class FactRule(Described[RuleSpec]):
         found = [subject.labels(event, part) if part else subject.shared(event) for part in parts]
         return tuple(self.spec.condition(each) for each in found if matches(self.spec.matchers, each))
 
-    def _is_transition(self, event: Event) -> bool:
-        """A new attempt counts as one where the status is the same as before: its middle was not seen.
+    def _fits(self, event: Event) -> bool:
+        """A new attempt counts as a transition where the status is the same as before: its middle was not seen.
 
         A build where none was known before has only become visible.
         """
-        if event.type is EventType.ATTEMPT:
-            return (
-                bool(event.previous_build) and event.record is not None and event.record.status == event.previous_status
-            )
-        return event.type in _TRANSITIONS
-
-    def _fits(self, event: Event) -> bool:
         after = event.record.status if event.record else ""
+        is_attempt = not self.spec.events and event.type is EventType.ATTEMPT
+        if is_attempt and not (event.record and event.previous_build and after == event.previous_status):
+            return False
         fits_from = self.spec.from_ is None or self.spec.from_(event.previous_status)
         return fits_from and (self.spec.to is None or self.spec.to(after))

@@ -9,6 +9,7 @@ from watcher.rules.described import Described
 from watcher.rules.spec import RuleSpec
 
 GONE = Evaluation(ended=True, removed=True)
+NOTHING = Evaluation()
 
 
 class StateRule(Described[RuleSpec]):
@@ -36,7 +37,7 @@ class StateRule(Described[RuleSpec]):
         found = subject.shared(event)
         if matches(self.spec.matchers, found):
             return Evaluation(holds=(self.spec.condition(found),))
-        return Evaluation(ended=matches(self.spec.resolve, found), values=found)
+        return Evaluation(ended=True, values=found) if matches(self.spec.resolve, found) else NOTHING
 
     def facts(self, _event: Event) -> tuple[Condition, ...]:
         """A state rule tells no facts."""

@@ -16,6 +16,13 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
 
     Which of them make up an alert's identity is `alert.IDENTITY`.
     """
+    found = dict(shared(event))
+    if entry and event.type is EventType.COMMENT:
+        return {**found, "comment": entry.message, "commented_at": entry.created_at}
+    return {**found, **_entry(entry)} if entry else found
+
+
+def _of_subject(event: Event) -> dict[str, str]:
     found = {"project": event.project, "region": event.region, "event": event.type.value}
     found |= {**(UNEXPLAINED if event.deployment else {}), **event.fields}
     if event.record is None:
@@ -24,16 +31,14 @@ def labels(event: Event, entry: ReportEntry | None = None) -> dict[str, str]:
         return {**found, "source": event.source, "blind": blind, "refusing": refusing}
     found |= _record(event.record)
     found |= {"previous_status": event.previous_status, "previous_build": event.previous_build}
-    if entry and event.type is EventType.COMMENT:
-        return {**found, "comment": entry.message, "commented_at": entry.created_at}
-    return {**found, **_entry(entry)} if entry else found
+    return found
 
 
 def shared(event: Event) -> Mapping[str, str]:
     """The labels of the event's subject, not to be changed: every rule is asked about an event before the next one comes."""
     known, found = _last[0]
     if known is not event:
-        found = labels(event)
+        found = _of_subject(event)
         _last[0] = event, found
     return found
 
