@@ -69,6 +69,7 @@ def test_every_key_of_the_configuration_goes_through_the_chart_as_it_is() -> Non
         "'''",
         '"""',
         " x ",
+        "a\u2028b: c\u2029d\u0085e\u009b\x7f\ufeff",
     ],
 )
 def test_every_text_goes_through_the_chart_as_it_is(text: str) -> None:

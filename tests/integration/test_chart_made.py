@@ -152,7 +152,8 @@ def commands(*programs: str) -> list[list[str]]:
 
 def test_the_secret_of_the_page_has_the_keys_that_its_values_name() -> None:
     (create,) = [each for each in commands("kubectl") if "secret" in each]
-    keys = {word.removeprefix("--from-literal=").partition("=")[0] for word in create if "literal" in word}
+    assert "--from-file=secrets/" in create
+    keys = set(re.findall(r"^secrets/([\w-]+)$", PAGE.read_text(), re.MULTILINE))
     assert keys == set(re.findall(r"secrets/([\w-]+)", yaml.safe_dump(values()[0])))
     assert create[create.index("generic") + 1] == values()[0]["secrets"]["existingSecret"]
 

@@ -30,8 +30,8 @@ REFUSED: Mapping[str, tuple[Mapping[tuple[str | int, ...], Any], str]] = {
         {("secrets", "existingSecret"): ""},
         (
             "secrets.existingSecret: set it to the name of a Secret with the keys that config names, made with: "
-            "kubectl -n watch create secret generic connect-watcher --from-literal=ctp-client-id=… "
-            "--from-literal=ctp-client-secret=… --from-literal=slack-webhook-url=…"
+            "kubectl -n watch create secret generic connect-watcher --from-file=ctp-client-id "
+            "--from-file=ctp-client-secret --from-file=slack-webhook-url"
         ),
     ),
     "a key too few": (
@@ -72,7 +72,7 @@ REFUSED: Mapping[str, tuple[Mapping[tuple[str | int, ...], Any], str]] = {
     ),
     "a file elsewhere": (
         {("config", "http"): {"ca_file": "/etc/ssl/own.pem"}},
-        f"config.http.ca_file: /etc/ssl/own.pem is not in the container: set it to {SECRETS}/ and a key of the Secret",
+        f"config.http.ca_file: names no file in the container: set it to {SECRETS}/ and a key of the Secret",
     ),
     "where to listen": (
         {("config", "web"): {"listen": "127.0.0.1:8080"}},
@@ -223,8 +223,8 @@ async def test_a_secret_that_is_not_in_the_cluster_is_missed() -> None:
     assert messages(await installed({"another": {}})) == [
         (
             "secrets.existingSecret: there is no Secret connect-watcher in the namespace watch: make it, with: kubectl -n watch "
-            "create secret generic connect-watcher --from-literal=ctp-client-id=… --from-literal=ctp-client-secret=… "
-            "--from-literal=slack-webhook-url=…"
+            "create secret generic connect-watcher --from-file=ctp-client-id --from-file=ctp-client-secret "
+            "--from-file=slack-webhook-url"
         )
     ]
 

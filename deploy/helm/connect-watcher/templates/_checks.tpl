@@ -10,6 +10,11 @@
 {{- if not (regexMatch "^[a-z0-9]([a-z0-9.-]{0,98}[a-z0-9])?$" $project.region) -}}
 {{- include "connect-watcher.problem" (list $found (printf "config.projects[%d].region: must be a region like europe-west1.gcp" $at)) -}}
 {{- end -}}
+{{- range list "api_url" "auth_url" -}}
+{{- if contains "@" (get $project . | default "") -}}
+{{- include "connect-watcher.problem" (list $found (printf "config.projects[%d].%s: must not have a user or a password in it" $at .)) -}}
+{{- end -}}
+{{- end -}}
 {{- range list "client_id" "client_secret" -}}
 {{- if not (or (get $project .) (get $project (printf "%s_file" .))) -}}
 {{- include "connect-watcher.problem" (list $found (printf "config.projects[%d].%s_file: set it to /etc/connect-watcher/secrets/ and a key of the Secret" $at .)) -}}
@@ -18,6 +23,15 @@
 {{- end -}}
 {{- include "connect-watcher.look" (dict "root" . "value" .Values.config "path" "config" "form" "" "found" $found "secret" (.Files.Lines "files/secrets.txt")) -}}
 {{- include "connect-watcher.secretChecks" (list . $found) -}}
+{{- $name := include "connect-watcher.fullname" . -}}
+{{- if not (regexMatch "^[a-z]([-a-z0-9]*[a-z0-9])?$" $name) -}}
+{{- include "connect-watcher.problem" (list $found (printf "fullnameOverride: %s is no name for a Service: set one that begins with a letter and has letters, digits and - only" $name)) -}}
+{{- end -}}
+{{- range $at, $cidr := (.Values.config.egress | default dict).allow -}}
+{{- if not (regexMatch "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$" $cidr) -}}
+{{- include "connect-watcher.problem" (list $found (printf "config.egress.allow[%d]: must be a network like 10.1.0.0/16, which the NetworkPolicy takes too" $at)) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.secrets.existingSecret .Values.secrets.values -}}
 {{- include "connect-watcher.problem" (list $found "secrets: set either existingSecret or values") -}}
 {{- end -}}
@@ -56,9 +70,20 @@
 {{- else if and (kindIs "string" .value) .value -}}
 {{- if or (hasSuffix "_file" .key) (hasSuffix "_file" .above) -}}
 {{- include "connect-watcher.lookFile" . -}}
-{{- else if and (or (has .form .secret) (has (printf "%s.*" .above) .secret)) (not (contains "${" .value)) -}}
+{{- else if and (or (has .form .secret) (has (printf "%s.*" .above) .secret)) (include "connect-watcher.tells" .value) -}}
 {{- include "connect-watcher.problem" (list .found (printf "%s: is a secret, which would be readable in a ConfigMap: put it into the Secret, and set %s to /etc/connect-watcher/secrets/ and its key" .path (ternary (printf "%s_file" .path) (.path | replace ".headers." ".headers_file.") (has .form .secret)))) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Whether a text of a secret tells anything: more than ${NAME}, whose value stands elsewhere, and what every such text has, like
+https:// or Bearer. A default, as in ${NAME:-this}, tells.
+*/}}
+{{- define "connect-watcher.tells" -}}
+{{- $rest := regexReplaceAll "\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-)?\\}" . "" -}}
+{{- if or (eq $rest .) (not (regexMatch "^([a-z]+://[a-zA-Z0-9.-]*(:[0-9]+)?(/services)?/?)?([A-Za-z]+ )?$" $rest)) -}}
+true
 {{- end -}}
 {{- end -}}
 
@@ -67,8 +92,9 @@
 {{- $name := regexReplaceAll "^(/etc/connect-watcher/)?secrets/" .value "" -}}
 {{- if and (ne $name .value) (regexMatch "^[-._a-zA-Z0-9]+$" $name) -}}
 {{- $_ := set .found.keys $name .path -}}
-{{- else if not .root.Values.extraVolumeMounts -}}
-{{- include "connect-watcher.problem" (list .found (printf "%s: %s is not in the container: set it to /etc/connect-watcher/secrets/ and a key of the Secret" .path .value)) -}}
+{{- else if not (and .root.Values.extraVolumeMounts (hasPrefix "/" .value)) -}}
+{{- /* What it says is not shown: a secret may have been put here instead of the name of its file. */ -}}
+{{- include "connect-watcher.problem" (list .found (printf "%s: names no file in the container: set it to /etc/connect-watcher/secrets/ and a key of the Secret" .path)) -}}
 {{- end -}}
 {{- end -}}
 
@@ -102,5 +128,5 @@
 {{- end -}}
 
 {{- define "connect-watcher.literals" -}}
-{{- range . }} --from-literal={{ . }}=…{{ end -}}
+{{- range . }} --from-file={{ . }}{{ end -}}
 {{- end -}}

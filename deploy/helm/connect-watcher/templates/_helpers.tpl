@@ -11,7 +11,7 @@
 
 {{- define "connect-watcher.selectorLabels" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "connect-watcher.labels" -}}
@@ -61,7 +61,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- $_ := set $config "web" (merge (dict "listen" (include "connect-watcher.listen" (dict "root" . "port" 8080))) ($config.web | default dict)) -}}
 {{- $_ := set $config "otlp" (merge (dict "listen" (include "connect-watcher.listen" (dict "root" . "port" 4318))) ($config.otlp | default dict)) -}}
 {{- $_ := set $config "store" (merge (dict "url" "sqlite:////var/lib/connect-watcher/connect-watcher.db") ($config.store | default dict)) -}}
-{{- toToml $config -}}
+{{- $text := toToml $config -}}
+{{- /* What ends a line in YAML, or may not be in it, is written as TOML escapes it: it stands in quoted texts only. */ -}}
+{{- range concat (untilStep 127 160 1) (list 8232 8233 65279 65534 65535) -}}
+{{- $text = $text | replace (printf "%c" (int .)) (printf "\\u%04X" (int .)) -}}
+{{- end -}}
+{{- $text -}}
 {{- end -}}
 
 {{/* Numbers of values are floating; those that are whole become integers again, in place. */}}
