@@ -31,6 +31,8 @@ MAX_INVENTED = 20
 OTHER = "other"
 MAX_SPOTS = 300
 """Applications of Deployments that get series of their own; there may be thousands, and each has several."""
+LEAST_SPOTS = 20
+"""How many each project has room for, however many projects there are."""
 _LONGEST = 100
 _HISTOGRAMS = {
     "poll_duration_seconds": ("How long a poll took.", (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)),
@@ -102,7 +104,8 @@ class Family(Generic[M]):
 class Spots:
     """What is counted by application of a Deployment: the first that write get series of their own, all others share one.
 
-    A spot is a project, the name of a Deployment and that of an application.
+    A spot is a project, the name of a Deployment and that of an application. Each project has its share of the room, so
+    that none can take it from the others.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -112,22 +115,31 @@ class Spots:
         self._errors: Counters = counter("application_log_errors", "Those of level ERROR and above.", *labels)
         self._hits: Counters = counter("application_log_hits", "Those that a rule met.", *labels)
         self._known: set[tuple[str, ...]] = set()
+        self._taken: Tally[str] = Tally()
+        self._share = MAX_SPOTS
+
+    def share(self, projects: int) -> None:
+        """Divide the room. Who has more than its share already keeps that, so that no counter ends by it."""
+        self._share = max(MAX_SPOTS // max(projects, 1), LEAST_SPOTS)
 
     def count(self, spot: tuple[str, str, str], *, records: int = 0, errors: int = 0, hits: int = 0) -> None:
         """Count what was committed. All three are shown from the first record on, so that a first error is an increase."""
         values = self._records.bounded(spot)
         if values not in self._known:
-            if len(self._known) < MAX_SPOTS:
+            if self._taken[values[0]] < self._share:
                 self._known.add(values)
+                self._taken[values[0]] += 1
             else:
                 values = (values[0], OTHER, OTHER)
         for family, count in ((self._records, records), (self._errors, errors), (self._hits, hits)):
             family.labels(*values).inc(count)
 
-    def retain(self, wanted: Callable[[str, str], bool]) -> None:
+    def retain(self, wanted: Iterable[tuple[str, str]]) -> None:
         """Show nothing more of Deployments that are not wanted, by project and name; what comes instead gets their room."""
-        gone = {each for each in self._known if not wanted(*each[:2])}
+        shown = {self._records.bounded(each) for each in wanted}
+        gone = {each for each in self._known if each[:2] not in shown and each[1] != OTHER}
         self._known -= gone
+        self._taken = Tally(each[0] for each in self._known)
         for family in (self._records, self._errors, self._hits):
             family.retain(lambda values: values not in gone)
 
@@ -241,6 +253,7 @@ class Metrics:
         """Show nothing more of what is no longer watched, by project and source, or no longer sent to."""
         for project, source in [each for each in self._counted if each not in sources]:
             self.count(project, source, ())
+        self.spots.share(len({project for project, _ in sources}))
         for seen in (self.source_blind, self.source_last_success):
             seen.retain(lambda values: values in sources)
         self.sink_down.retain(lambda values: values[0] in sinks)

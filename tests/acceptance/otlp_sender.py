@@ -11,18 +11,23 @@ AGAIN = frozenset({429, 502, 503, 504})
 
 @dataclass
 class Sender:
-    """Sends requests in order, each until it is taken. `taken` counts those, `refused` the attempts that were not."""
+    """Sends requests in order, each until it is taken. `taken` counts those, `refused` the attempts that were not.
+
+    `pause` is how long it waits after each, in seconds.
+    """
 
     url: str
     headers: dict[str, str]
     taken: int = 0
     refused: int = 0
+    pause: float = 0
     _moved: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def send_all(self, bodies: list[bytes]) -> None:
         async with aiohttp.ClientSession() as session:
             for body in bodies:
                 await self._send(session, gzip.compress(body))
+                await asyncio.sleep(self.pause)  # noqa: TID251  the sender's own pause
 
     async def advanced(self, requests: int) -> None:
         """Wait until so many more have been taken, or all."""

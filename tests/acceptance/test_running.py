@@ -4,8 +4,10 @@ import asyncio
 import json
 import random  # noqa: TID251  seeded
 import re
+import resource
 import signal
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -16,7 +18,7 @@ import aiohttp
 import pytest
 
 from tests.acceptance.otlp_sender import Sender
-from tests.acceptance.process import Daemon, Setting, free_port
+from tests.acceptance.process import ROOT, Daemon, Setting, environ, free_port
 from tests.acceptance.test_logs import BATCH, BATCHES, EVERY, KEY, _requests, stored
 from tests.acceptance.test_logs import setting as pushed_setting
 from tests.acceptance.test_timelines import Stage, heard, play_all, summary, told, verify
@@ -199,6 +201,27 @@ async def test_one_that_cannot_be_used_leaves_the_old_in_force_and_is_told_once_
         assert await daemon.stop() == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [('[web]\nlisten = "', '[web]\nlisten = "my..host:1" #'), ('poll_interval = "1s"', 'poll_interval = "9999999d"')],
+)
+async def test_whatever_stands_in_a_file_what_runs_goes_on(
+    simulator: Simulator, tmp_path: Path, before: str, after: str
+) -> None:
+    stage, config = shop(simulator, tmp_path)
+    good = config.read_text()
+    async with Daemon(config) as daemon:
+        await daemon.start()
+        await heard(stage, 0)
+        assert before in good
+        config.write_text(good.replace(before, after))
+        assert (await _reload_at(good, config))[0] == 400
+        await stage.go("payment", "Failed", build="b2")
+        await heard(stage, 1)
+        config.write_text(good)
+        assert await daemon.stop() == 0
+
+
 async def _reload_at(known: str, config: Path) -> tuple[int, Any]:
     """Reload, by the address of a configuration that was good."""
     beside = config.with_name("good.toml")
@@ -252,6 +275,88 @@ async def test_a_secret_that_was_rotated_is_taken(simulator: Simulator, tmp_path
         assert await daemon.stop() == 0
 
 
+async def test_what_was_tried_is_what_runs_though_a_file_has_gone_meanwhile(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    stage, config = shop(simulator, tmp_path)
+    secret, away = tmp_path / "secret", tmp_path / "away"
+    secret.write_text("canary-secret-of-shop")
+    secret.chmod(0o600)
+    config.write_text(
+        config.read_text().replace('client_secret = "canary-secret-of-shop"', f'client_secret_file = "{secret}"')
+    )
+    async with Daemon(config) as daemon:
+        await daemon.start()
+        await heard(stage, 0)
+        asked = await _winding_down(simulator, stage, config)
+        secret.rename(away)
+        assert await asked == (200, {"status": "reloaded"})
+        away.rename(secret)
+        await stage.seen(2)
+        assert await daemon.stop() == 0
+
+
+async def _winding_down(simulator: Simulator, stage: Stage, config: Path) -> "asyncio.Task[tuple[int, Any]]":
+    """Reload, and wait until what ran before takes in no more while a message of it is under way."""
+    simulator.fault("/inbox/shop", delay=4, count=1)
+    stage.set("payment", "Failed", "b2")
+    await simulator.wait_requests(lambda found: [e.path for e in found].count("/inbox/shop") > 1, PATIENCE)
+    other(config, 0)
+    asked = asyncio.create_task(reload(config))
+    await asyncio.wait({asked}, timeout=1.5)
+    assert not asked.done()
+    return asked
+
+
+async def test_while_nothing_can_be_opened_it_waits_for_that_and_says_so(simulator: Simulator, tmp_path: Path) -> None:
+    """The volume fills while what ran before winds down."""
+    stage, config = shop(simulator, tmp_path)
+    async with Daemon(config) as daemon:
+        await daemon.start()
+        await heard(stage, 0)
+        asked = await _winding_down(simulator, stage, config)
+        assert daemon.process is not None
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        status, answer = await asked
+        assert (status, answer["status"]) == (503, "unable")
+        await logged(daemon, "config.stuck")
+        assert (await ask(config, "/-/healthy"))[0] == 200
+        assert (await ask(config, "/-/ready"))[1]["problems"]["configuration"].startswith("cannot be opened")
+        assert (await reload(config))[1]["status"] == "unable"
+        assert "connect_watcher_watchdog 0.0" in (await ask(config, "/metrics"))[1]
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        async with asyncio.timeout(PATIENCE):
+            while not (events(daemon, "config.kept") or events(daemon, "config.reloaded")):
+                await daemon.said()
+        assert len(events(daemon, "config.stuck")) == 1
+        stage.set("payment", "Deployed", "b3")
+        async with asyncio.timeout(PATIENCE):
+            while "resolved DeploymentFailed" not in [summary(each) for each in told(simulator, "shop")]:
+                await daemon.said()
+        assert (await ask(config, "/-/ready"))[0] == 200
+        assert await daemon.stop() == 0
+        daemon.started = 0  # what could not be written of the message under way is told again, as a possible duplicate
+
+
+async def test_one_reload_after_the_other_keeps_nobody_from_hearing(simulator: Simulator, tmp_path: Path) -> None:
+    """Though each look takes longer than there is between two of them."""
+    made = Setting(simulator.url, tmp_path, poll="30s", blind_after="60s")
+    made.project("shop")
+    stage = Stage(simulator, "shop")
+    stage.create("payment")
+    config = made.write()
+    async with Daemon(config) as daemon:
+        await daemon.start()
+        await heard(stage, 0)
+        simulator.fault("/shop/deployments", delay=2)
+        stage.set("payment", "Failed", "b2")
+        for number in range(3):
+            other(config, number)
+            assert await reload(config) == (200, {"status": "reloaded"})
+        assert [summary(each) for each in told(simulator, "shop")][1:] == ["firing DeploymentFailed"]
+        assert await daemon.stop() == 0
+
+
 async def test_strangers_and_pages_that_somebody_has_open_may_not_ask(simulator: Simulator, tmp_path: Path) -> None:
     _, config = shop(simulator, tmp_path)
     async with Daemon(config) as daemon:
@@ -261,6 +366,7 @@ async def test_strangers_and_pages_that_somebody_has_open_may_not_ask(simulator:
             ({"X-Forwarded-For": "192.0.2.1"}, 403),
             ({"Origin": "https://evil.example"}, 403),
             ({"Host": "evil.example"}, 403),
+            ([("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-origin")], 403),
             ({}, 200),
         ):
             async with (
@@ -314,6 +420,58 @@ async def test_who_waits_for_an_answer_when_it_is_stopped_gets_one(simulator: Si
         assert await daemon.process.wait() == 0
 
 
+HANGING = """
+import asyncio, sys, threading
+from pathlib import Path
+from prometheus_client import CollectorRegistry
+from watcher import app, config
+from watcher.metrics import Metrics
+
+def hang():
+    print("reading", flush=True)
+    threading.Event().wait()
+
+loaded = config.load(Path(sys.argv[1]), {})
+origin = app.Origin(read=hang, apply=lambda *_: None)
+sys.exit(asyncio.run(app.run(loaded, origin, env=app.system_env(), metrics=Metrics(CollectorRegistry(), version=""))))
+"""
+"""A daemon whose configuration is on a volume that has come to hang."""
+
+
+@pytest.mark.parametrize(("signals", "code"), [(1, 0), (2, 128 + signal.SIGTERM)])
+async def test_what_hangs_does_not_keep_it_from_ending(
+    simulator: Simulator, tmp_path: Path, signals: int, code: int
+) -> None:
+    stage, config = shop(simulator, tmp_path)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HANGING, str(config)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env=environ(),
+    )
+    try:
+        await heard(stage, 0)
+        process.send_signal(signal.SIGHUP)
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            while (await process.stdout.readline()) != b"reading\n":
+                pass
+        if signals > 1:
+            simulator.fault("/inbox/shop", delay=20, count=1)
+            stage.set("payment", "Failed", "b2")
+            await simulator.wait_requests(lambda found: [e.path for e in found].count("/inbox/shop") > 1, PATIENCE)
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait({asyncio.create_task(process.wait())}, timeout=1)
+        async with asyncio.timeout(10):
+            assert await process.wait() == code
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 async def test_what_was_in_force_before_is_let_go(simulator: Simulator, tmp_path: Path) -> None:
     """Each configuration takes half a MiB; twenty of them would be seen."""
     stage, config = shop(simulator, tmp_path)
@@ -342,7 +500,8 @@ async def test_senders_of_logs_lose_nothing_and_wait_for_a_moment_only(tmp_path:
         config = pushed_setting(simulator, tmp_path, port).write()
         async with Daemon(config) as daemon:
             await daemon.start()
-            sender = Sender(f"http://127.0.0.1:{port}/v1/logs", {"x-connect-watcher-key": KEY})
+            # each reload waits for the first look, of a second; it must not have sent everything by the last one
+            sender = Sender(f"http://127.0.0.1:{port}/v1/logs", {"x-connect-watcher-key": KEY}, pause=0.25)
             await logged(daemon, "source.sighted")
             sending = asyncio.create_task(sender.send_all(_requests(made["id"])))
             longest = await gaps(port, lambda number: _again(config, number), sender)

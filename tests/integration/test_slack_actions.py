@@ -22,6 +22,7 @@ from watcher.ports import Env
 from watcher.redact import Redactor
 from watcher.simulator import Simulator, serve
 from watcher.sinks.slack_buttons import Press
+from watcher.web.server import MOST
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 HOUR, MINUTE = 3_600_000, 60_000
@@ -266,6 +267,27 @@ async def test_who_hangs_up_in_the_middle_is_not_in_the_log(stage: Stage, caplog
             assert await reader.read() == b""
         writer.close()
         assert await stage.post("payload=x", secret="0" * 32) == 401
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+async def test_those_who_are_sent_away_before_they_have_said_it_all_are_not_in_the_log(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stage.daemon():
+        host, port = stage.web.removeprefix("http://").split(":")
+        head = b"POST /slack/actions HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+        slow = []
+        for _ in range(MOST):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            slow.append((reader, writer))
+            writer.write(head)
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"a")
+        async with asyncio.timeout(2):
+            assert await stage.post("payload=x") == 200
+            assert await slow[0][0].read() == b""
+        for _, writer in slow:
+            writer.transport.abort()
     assert [each for each in caplog.records if each.levelname == "ERROR"] == []
 
 

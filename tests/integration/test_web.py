@@ -2,11 +2,12 @@ import asyncio
 import gzip
 import socket
 from collections.abc import AsyncIterator, Mapping
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
+from aiohttp import StreamReader, web
 from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -109,6 +110,123 @@ async def test_a_fault_of_ours_is_in_the_log(caplog: pytest.LogCaptureFixture) -
     (record,) = [each for each in caplog.records if each.levelname == "ERROR"]
     assert record.exc_info is not None
     assert str(record.exc_info[1]) == "a mistake"
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_those_who_never_finish_what_they_send_keep_nobody_out(wait: bool) -> None:
+    """Whether somebody waits for the rest, or answers without it."""
+
+    async def take(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read()) if wait else 0))
+
+    made, slow = World(), []
+    async with serve(LOCAL, made.registry, made.health, more=[web.post("/x", take)]) as made.url:
+        host, port = made.url.removeprefix("http://").split(":")
+        for _ in range(server.MOST):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"POST /x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+            writer.write(b"a")
+            slow.append(writer)
+        async with asyncio.timeout(1):
+            for _ in range(3):
+                assert await made.json("/-/healthy") == (200, {"status": "ok"})
+        for writer in slow:
+            writer.transport.abort()
+
+
+async def test_who_sends_half_of_it_goes_before_those_who_came_earlier() -> None:
+    async def take(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    made = World()
+    async with (
+        serve(LOCAL, made.registry, made.health, more=[web.post("/x", take)]) as made.url,
+        asyncio.timeout(10),
+    ):
+        host, port = made.url.removeprefix("http://").split(":")
+        earlier, writers = await half_asked(made.url), []
+        for _ in range(server.MOST - 1):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"POST /x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n")
+            assert await reader.readline() == b"HTTP/1.1 100 Continue\r\n"
+            writers.append(writer)
+        for _ in range(3):
+            assert await made.json("/-/healthy") == (200, {"status": "ok"})
+        earlier[1].write(b"\r\n\r\n")
+        assert await earlier[0].readline() == b"HTTP/1.1 200 OK\r\n"
+        for each in [*writers, earlier[1]]:
+            each.transport.abort()
+
+
+async def test_a_crowd_that_comes_at_once_does_not_push_out_who_has_spoken(world: World) -> None:
+    address = world.url.removeprefix("http://").split(":")
+    with ExitStack() as stack:  # nobody is taken up until this waits for something
+        crowd = [
+            stack.enter_context(socket.create_connection((address[0], int(address[1])))) for _ in range(3 * server.MOST)
+        ]
+        crowd[0].sendall(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n")
+        reader, writer = await asyncio.open_connection(sock=crowd[0])
+        async with asyncio.timeout(10):
+            assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        writer.transport.abort()
+
+
+@pytest.mark.parametrize("noticed", [True, False])
+async def test_what_is_read_of_somebody_who_has_gone_is_not_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture, noticed: bool
+) -> None:
+    """Whether that was before the request was taken up or after."""
+    gone, read = asyncio.Event(), asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        await gone.wait()
+        read.set()
+        fresh = StreamReader(request.protocol, 1, loop=asyncio.get_running_loop())
+        return web.Response(body=await (request.content if noticed else fresh).readany())
+
+    async with serve(LOCAL, world.registry, world.health, more=[web.post("/x", take)]) as url, asyncio.timeout(10):
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\na")
+        with suppress(ConnectionError):
+            await reader.read()
+        gone.set()
+        await read.wait()
+        writer.transport.abort()
+        assert await world.json("/-/healthy") == (200, {"status": "ok"})
+    assert [each for each in caplog.records if each.levelname == "ERROR"] == []
+
+
+async def test_whose_request_is_whole_is_not_sent_away_for_others() -> None:
+    """Its body may come later than its head."""
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def take(request: web.Request) -> web.Response:
+        await request.read()
+        asked.set()
+        await answer.wait()
+        return web.Response()
+
+    made = World()
+    async with (
+        serve(LOCAL, made.registry, made.health, more=[web.post("/x", take)]) as made.url,
+        asyncio.timeout(10),
+    ):
+        host, port = made.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"POST /x HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
+        assert await made.json("/-/healthy") == (200, {"status": "ok"})
+        writer.write(b"b")
+        await asked.wait()
+        slow = [await half_asked(made.url) for _ in range(2 * server.MOST)]
+        assert await made.json("/-/healthy") == (200, {"status": "ok"})
+        answer.set()
+        assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+        for _, each in [*slow, (reader, writer)]:
+            each.transport.abort()
 
 
 async def test_those_who_rest_make_room_too(world: World) -> None:

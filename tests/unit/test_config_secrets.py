@@ -1,3 +1,4 @@
+import os
 import random  # noqa: TID251  seeded, to mutate with
 import tomllib
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.configs import ENVIRON, EXAMPLE
-from watcher.config import load, loads
+from watcher.config import as_read, load, loads, read_secret
 from watcher.config.settings import LogsSettings
 from watcher.errors import ConfigError
 
@@ -30,6 +31,26 @@ def leaks(said: str) -> list[str]:
 def test_nothing_that_prints_a_configuration_shows_a_secret() -> None:
     loaded = load(EXAMPLE, ENVIRON)
     assert leaks(repr(loaded) + str(loaded) + loaded.settings.model_dump_json()) == []
+
+
+@pytest.mark.parametrize("what", ["config.toml", "secret"])
+def test_a_pipe_is_refused_instead_of_waited_for(what: str, tmp_path: Path) -> None:
+    for each in ("config.toml", "secret"):
+        (tmp_path / each).write_text(
+            EXAMPLE.read_text() + '\n[[receivers]]\nname = "x"\nwebhook = [{ url_file = "secret" }]\n'
+        )
+    (tmp_path / what).unlink()
+    os.mkfifo(tmp_path / what, 0o600)
+    with pytest.raises(ConfigError, match=rf"{what}: is not a regular file"):
+        load(tmp_path / "config.toml", ENVIRON)
+
+
+def test_files_hold_what_they_held_when_they_were_read_and_only_for_as_long(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("canary-new")
+    with as_read({path: "canary-old"}):
+        assert read_secret(path) == "canary-old"
+    assert read_secret(path) == "canary-new"
 
 
 @dataclass

@@ -13,7 +13,7 @@ from watcher.core.event import Event, EventType
 from watcher.core.logrecord import Hit, LogRecord, Matched, Place, Tally
 from watcher.core.snapshot import Deployment
 from watcher.errors import StoreError
-from watcher.metrics import MAX_SPOTS, OTHER, Metrics
+from watcher.metrics import LEAST_SPOTS, MAX_SPOTS, OTHER, Metrics
 from watcher.pipeline.ingest import Ingest, Sighted
 from watcher.pipeline.loop import Loop
 from watcher.pipeline.observe import Observer, Target
@@ -146,11 +146,41 @@ def test_many_applications_are_counted_together_and_none_is_lost(metrics: Metric
 def test_what_is_gone_makes_room(metrics: Metrics) -> None:
     for number in range(MAX_SPOTS + 1):
         metrics.spots.count(("my-shop", f"d{number}", "service"), records=1)
-    metrics.spots.retain(lambda project, name: (project, name) != ("my-shop", "d7"))
+    metrics.spots.retain(("my-shop", f"d{number}") for number in range(MAX_SPOTS + 1) if number != 7)
     metrics.spots.count(("my-shop", "new", "service"), records=1)
     found = shown(metrics, "application_log_records_total")
     assert ("my-shop", "d7", "service") not in found
     assert found["my-shop", "new", "service"] == found["my-shop", OTHER, OTHER] == 1
+
+
+def test_no_project_takes_the_room_of_another(metrics: Metrics) -> None:
+    metrics.keep_only([("loud", "logs"), ("quiet", "logs"), ("quiet", "deployments")], [])
+    for number in range(MAX_SPOTS):
+        metrics.spots.count(("loud", f"d{number}", "service"), records=1)
+    metrics.spots.count(("quiet", "shop", "service"), records=1)
+    found = shown(metrics, "application_log_records_total")
+    assert found["quiet", "shop", "service"] == 1
+    assert found["loud", OTHER, OTHER] == MAX_SPOTS // 2
+
+
+def test_of_many_projects_each_has_some_room_and_what_is_shown_stays(metrics: Metrics) -> None:
+    for number in range(LEAST_SPOTS + 5):
+        metrics.spots.count(("old", f"d{number}", "service"), records=1)
+    metrics.keep_only([(str(each), "logs") for each in range(MAX_SPOTS)], [])
+    for number in range(LEAST_SPOTS + 1):
+        metrics.spots.count(("new", f"d{number}", "service"), records=1)
+    metrics.spots.count(("old", "d0", "service"), records=1)
+    found = shown(metrics, "application_log_records_total")
+    assert found["new", OTHER, OTHER] == 1
+    assert found["old", "d0", "service"] == 2
+
+
+def test_a_name_that_is_shown_cut_is_known_again(metrics: Metrics) -> None:
+    name = "d" * 150
+    metrics.spots.count(("my-shop", name, "service"), records=1)
+    metrics.spots.retain([("my-shop", name)])
+    metrics.spots.count(("my-shop", name, "service"), records=1)
+    assert list(shown(metrics, "application_log_records_total").values()) == [2]
 
 
 class Matching:

@@ -126,6 +126,23 @@ def test_an_alert_that_nobody_looks_at_costs_a_few_hundred_bytes() -> None:
     assert (after - before) / (count - READY) < 300
 
 
+def test_a_sample_is_small_however_large_the_alert_is() -> None:
+    shelf, size = Shelf(), 1_000_000
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        shelf["large"] = replace(alert("large"), rule="Large", values={"error": "x" * size, "more": "y" * size})
+        for each in many(READY):
+            shelf[each.key] = each
+        after, _ = tracemalloc.get_traced_memory()
+        ready = sum(len(str(each)) for each in many(READY))
+    finally:
+        tracemalloc.stop()
+
+    assert after - before < size + ready
+    assert shelf["large"].values == {"error": "x" * size, "more": "y" * size}
+
+
 def test_a_row_names_what_fires_and_holds_the_rest() -> None:
     office = Office(paced())
     for name in ("a", "b"):

@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
 import structlog
 
@@ -26,8 +28,29 @@ DRAIN_SECONDS = 20.0
 """How long sends under way may still take after SIGTERM; Kubernetes gives 30 s by default."""
 LOOKUPS = 32
 """Threads for name look-ups: a sink whose name server hangs must not keep the API's name from being found."""
+P = ParamSpec("P")
+T = TypeVar("T")
 GC_THRESHOLDS = (50_000, 20, 100)
 """Tuples of text are followed for as long as they live; by default that is a third of what decoding them costs."""
+
+
+class Threads(ThreadPoolExecutor):
+    """For look-ups of names and for files, of which any can hang."""
+
+    def __init__(self) -> None:
+        super().__init__(LOOKUPS, thread_name_prefix="lookup")
+        self._under_way: WeakSet[Future[Any]] = WeakSet()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
+        """Run something in a thread."""
+        future = super().submit(fn, *args, **kwargs)
+        self._under_way.add(future)
+        return future
+
+    def hang(self, seconds: float) -> bool:
+        """Whether something goes on for longer than that; blocks. What has not begun never does."""
+        self.shutdown(wait=False, cancel_futures=True)
+        return bool(wait(self._under_way, seconds).not_done)
 
 
 @asynccontextmanager
@@ -38,6 +61,7 @@ async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Re
         ConfigError: something in the configuration cannot be used, such as a secret's file.
         StoreError: the database cannot be used.
     """
+    asyncio.get_running_loop().set_default_executor(Threads())
     async with opened(settings, env) as store, wired(settings, store, env, metrics, redactor) as made:
         yield made
 
@@ -45,7 +69,6 @@ async def daemon(settings: Settings, *, env: Env, metrics: Metrics, redactor: Re
 @asynccontextmanager
 async def opened(settings: Settings, env: Env) -> AsyncIterator[Store]:
     """The database. Raises StoreError."""
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(LOOKUPS, thread_name_prefix="lookup"))
     store = await open_store(settings.store.url, clock=env.clock)
     try:
         yield store
@@ -66,7 +89,6 @@ async def wired(
     """Wire everything on an open database; `before` is what this takes the place of. Raises ConfigError, StoreError."""
     async with made_of(settings, store, env, metrics, redactor, before=before) as made:
         metrics.keep_only(made.judge.sources, made.live.sinks)
-        await _forget_unwatched(made)
         yield made
 
 
@@ -106,6 +128,7 @@ async def running(made: Daemon) -> AsyncIterator[set[asyncio.Task[None]]]:
     What is not sent stays pending; what was cut off is settled as unknown at the next start.
     """
     await made.deliverer.recover()
+    await _forget_unwatched(made)  # last: whoever fails before goes on as before, and still has to know what it watched
     made.schedule.start()
     tasks = {asyncio.create_task(each.run(), name=each.name) for each in made.loops}
     aside = [asyncio.create_task(_quicken(made), name="compile patterns")]

@@ -100,6 +100,11 @@ class Daemon:
         untried = any(not each.attempted for each in self.observers)
         return untried and self.env.clock.monotonic() - self.started < FIRST_LOOK
 
+    def has_looked(self) -> bool:
+        """Whether everything has been looked at and judged once since the start, or there was time enough for that."""
+        judged = not self.is_fresh() and self.judge.runs() is not None
+        return judged or self.env.clock.monotonic() - self.started >= FIRST_LOOK
+
     def waiting(self) -> dict[str, str]:
         """Which projects have not been tried yet since the start. Connectors are not worth waiting for."""
         waiting = [name_of(each) for each in self.observers if not each.attempted and not each.target.optional]

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from watcher.app.daemon import made_of
 from watcher.app.parts import Daemon
 from watcher.app.serving import require_decoder
-from watcher.config import Loaded, Settings
+from watcher.config import Loaded, Settings, as_read, read_bounded, reason
 from watcher.errors import ConfigError
 from watcher.metrics import Metrics
 from watcher.redact import Redactor
@@ -19,6 +19,8 @@ from watcher.web.listening import Address, Bound, bind
 from watcher.web.reload import Reloaded
 
 WEB, OTLP = "web.listen", "otlp.listen"
+MAX_AUTHORITIES = 16 * 1024 * 1024
+"""Bytes of certificates that are looked at for a difference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +110,9 @@ def authorities(settings: Settings) -> bytes:
     """What the file of certificate authorities holds. Raises ConfigError."""
     path = settings.http.ca_file
     try:
-        return b"" if path is None else path.read_bytes()
-    except OSError as error:
-        raise ConfigError([f"http.ca_file: {path}: {error.strerror or type(error).__name__}"]) from None
+        return b"" if path is None else read_bounded(path, MAX_AUTHORITIES)
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"http.ca_file: {path}: {reason(error)}"]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ async def checked(read: Callable[[], Loaded], now: Taken, made: Daemon, listener
         require_decoder()
     rehearsal = Metrics(CollectorRegistry(), version="")
     redactor = Redactor(found.loaded.secrets)
-    async with made_of(settings, made.store, made.env, rehearsal, redactor):
+    async with AsyncExitStack() as stack:
+        with as_read(found.loaded.files):
+            await stack.enter_async_context(made_of(settings, made.store, made.env, rehearsal, redactor))
         await made.store.touch(made.env.clock.now())
         await listeners.hold(settings)
     return found

@@ -15,15 +15,29 @@ from watcher.web.reload import Route
 
 log = structlog.get_logger(__name__)
 
+_STUCK = {"configuration": "cannot be opened right now: the log says why"}
+
 
 @asynccontextmanager
 async def answering(
-    made: Daemon, listen: Address | Bound, stopping: Callable[[], bool], more: Iterable[Route] = ()
+    made: Daemon,
+    listen: Address | Bound,
+    stopping: Callable[[], bool],
+    more: Iterable[Route] = (),
+    *,
+    stuck: Callable[[], bool] = bool,
 ) -> AsyncIterator[str]:
-    """Answer probes, metrics, the API, signed presses and `more`; yields the address. Raises ConfigError."""
+    """Answer probes, metrics, the API, signed presses and `more`; yields the address. Raises ConfigError.
+
+    While it is `stuck`, none of this runs, nor what was to follow it, which no restart helps.
+    """
     pressed = made.buttons.actions if made.buttons else None
     health = Health(
-        problems=made.problems, waiting=made.waiting, stopping=stopping, lacking=made.lacking, doubts=made.skew.doubts
+        problems=lambda: {} if stuck() else made.problems(),
+        waiting=made.waiting,
+        stopping=stopping,
+        lacking=lambda: made.lacking() | (_STUCK if stuck() else {}),
+        doubts=made.skew.doubts,
     )
     routes = [*more, *(pressed.routes() if pressed else ())]
     async with serve(listen, made.metrics.registry, health, made.live, routes) as address:

@@ -22,7 +22,7 @@ from watcher.core.history import Run
 from watcher.core.sight import PRIMARY
 from watcher.core.snapshot import KNOWN_TYPES, Deployment
 from watcher.errors import Blindness
-from watcher.metrics import OTHER, Counters
+from watcher.metrics import Counters
 from watcher.pipeline.loop import Loop
 from watcher.sinks.outcome import Reason
 from watcher.store.place import beside
@@ -80,7 +80,7 @@ async def show(made: Daemon, database: Path | None) -> None:
     mains = [each for each in made.observers if each.target.name == PRIMARY]
     if all(each.attempted for each in mains):
         names = {(project, each.name) for project, found in _listed(made) for each in found}
-        made.metrics.spots.retain(lambda project, name: (project, name) in names or name == OTHER)
+        made.metrics.spots.retain(names)
     if database is not None:
         await _show_volume(made, database)
 

@@ -8,7 +8,7 @@ work) is not asked here.
 
 from watcher.config.load import OWN, Loaded, json_schema, load, loads, pack_text, parse_rules
 from watcher.config.routing import to_route
-from watcher.config.secret import read_secret
+from watcher.config.secret import as_read, read_bounded, read_secret, reason
 from watcher.config.serving import HeartbeatSettings, OtlpSettings, SlackAppSettings
 from watcher.config.settings import (
     ProjectSettings,
@@ -29,11 +29,14 @@ __all__ = [
     "RuleSettings",
     "Settings",
     "SlackAppSettings",
+    "as_read",
     "json_schema",
     "load",
     "loads",
     "pack_text",
     "parse_rules",
+    "read_bounded",
     "read_secret",
+    "reason",
     "to_route",
 ]

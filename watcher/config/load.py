@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from watcher.config import coherence, problem
 from watcher.config.environ import Expansion
 from watcher.config.problem import Path
-from watcher.config.secret import reason
+from watcher.config.secret import read_bounded, reason
 from watcher.config.settings import RouteSettings, RuleSettings, Settings
 from watcher.config.table import Table
 from watcher.config.twins import Twins, tables
@@ -37,13 +37,14 @@ class Loaded:
     """A configuration that can be used. `settings.rules` are all rules in force, those of packs included.
 
     `origins` says by rule name where it comes from: a pack, or `config`. `secrets` are for a redactor, and for nothing
-    else.
+    else. `files` are those that hold secrets, as they were read.
     """
 
     settings: Settings
     origins: Mapping[str, str]
     warnings: tuple[str, ...]
     secrets: tuple[str, ...] = field(repr=False)
+    files: Mapping[FilePath, str] = field(repr=False)
 
 
 def load(path: FilePath, environ: Mapping[str, str]) -> Loaded:
@@ -53,8 +54,7 @@ def load(path: FilePath, environ: Mapping[str, str]) -> Loaded:
         ConfigError: with every problem there is.
     """
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
+        raw = read_bounded(path, MAX_BYTES)
         if len(raw) > MAX_BYTES:
             raise ConfigError([f"{path}: is larger than {MAX_BYTES} bytes"])
         text = raw.decode("utf-8-sig")
@@ -62,6 +62,8 @@ def load(path: FilePath, environ: Mapping[str, str]) -> Loaded:
         raise ConfigError([f"{path}: {reason(error)}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8, at byte {error.start}"]) from None
+    except ValueError as error:
+        raise ConfigError([f"{path}: {reason(error)}"]) from None
     return loads(text, environ, base=path.parent)
 
 
@@ -70,7 +72,7 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
     expansion, twins = Expansion(), Twins(base)
     tree = expansion.expand(_toml(text), environ)
     twins.look(tree, Settings)
-    redactor = Redactor([*expansion.taken, *twins.contents, *_written_secrets(tree)])
+    redactor = Redactor([*expansion.taken, *twins.contents.values(), *_written_secrets(tree)])
     packs = {name: _pack(name) for name in _packs(tree)}
     settings, found = _validated(Settings, tree, {**twins.problems, **expansion.problems})
     found += coherence.problems(tree, [rule.name for rules in packs.values() for rule in rules])
@@ -82,7 +84,8 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
         settings=settings.model_copy(update={"rules": tuple(rule for rule, _ in rules), "route": route}),
         origins={rule.name: origin for rule, origin in rules},
         warnings=_lines([*twins.warnings.items(), *coherence.warnings(tree)], redactor),
-        secrets=(*twins.contents, *_written_secrets(tree)),
+        secrets=(*twins.contents.values(), *_written_secrets(tree)),
+        files=twins.contents,
     )
 
 

@@ -5,6 +5,9 @@ Paths of files are relative to the configuration's own directory, so that both c
 
 import os
 import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
@@ -12,12 +15,43 @@ from pydantic import BaseModel, SecretStr
 from watcher.errors import ConfigError
 
 MAX_BYTES = 64 * 1024
+_as_read: ContextVar[Mapping[Path, str]] = ContextVar("as_read")
+
+
+@contextmanager
+def as_read(contents: Mapping[Path, str]) -> Iterator[None]:
+    """Let these files hold what they held when they were read, whatever has become of them, for as long as this lasts.
+
+    What has been tried can then be made again without being tried again. It is for what waits for nothing.
+    """
+    token = _as_read.set(contents)
+    try:
+        yield
+    finally:
+        _as_read.reset(token)
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """What a regular file holds, up to one byte more than `limit`. Raises OSError or ValueError.
+
+    Anything else, such as a pipe that nobody writes to, could keep whoever reads it waiting for ever.
+    """
+    with open(path, "rb", opener=_at_once) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("is not a regular file")
+        return file.read(limit + 1)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def read_secret(path: Path) -> str:
     """What a secret's file holds, without the newline at its end. Raises OSError or ValueError, which do not show it."""
-    with path.open("rb") as file:
-        raw = file.read(MAX_BYTES + 1)
+    known = _as_read.get({}).get(path)
+    if known is not None:
+        return known
+    raw = read_bounded(path, MAX_BYTES)
     if len(raw) > MAX_BYTES:
         raise ValueError(f"holds more than {MAX_BYTES} bytes")
     try:

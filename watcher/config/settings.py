@@ -47,7 +47,9 @@ class LogsSettings(Table):
 
     source: Literal["off", "poll", "otlp"] = "off"
     """`poll` asks the log endpoints, which are removed after 31 January 2027; `otlp` takes what Platform Insights pushes."""
-    poll_interval: Annotated[Duration, at_least("5s")] = Field(default=120_000, json_schema_extra={"default": "2m"})
+    poll_interval: Annotated[Duration, at_least("5s"), at_most("1d")] = Field(
+        default=120_000, json_schema_extra={"default": "2m"}
+    )
     """How often to read the logs of a Deployment that is quiet; one that is being deployed, failed or writes is read every 15s."""
     max_requests_per_second: float = Field(default=5.0, gt=0, le=100)
     """How fast to ask the log endpoints, whatever is due."""
@@ -94,9 +96,11 @@ class ProjectSettings(Table):
     """Where the Connect API is; by default that of the region."""
     auth_url: BaseUrl | None = None
     """Where tokens come from; by default that of the region."""
-    poll_interval: Annotated[Duration, at_least("1s")] = Field(default=30_000, json_schema_extra={"default": "30s"})
+    poll_interval: Annotated[Duration, at_least("1s"), at_most("1d")] = Field(
+        default=30_000, json_schema_extra={"default": "30s"}
+    )
     """How often Deployments are polled; at least 1s."""
-    fast_poll_interval: Annotated[Duration, at_least("1s")] | None = None
+    fast_poll_interval: Annotated[Duration, at_least("1s"), at_most("1d")] | None = None
     """While something is under way; by default 5s, or `poll_interval` if that is shorter."""
     blind_after: Annotated[Duration, at_least("1s")] | None = None
     """How old the last sight may be; by default three times `poll_interval` and one minute."""

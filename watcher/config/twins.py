@@ -16,7 +16,7 @@ _SUFFIX = "_file"
 
 @dataclass(slots=True)
 class Twins:
-    """What came of looking: problems and warnings by path, and the content of every secret's file.
+    """What came of looking: problems and warnings by path, and the content of every secret's file by its path.
 
     `base` is the directory that relative paths start from; the tree is changed to hold the whole paths.
     """
@@ -24,7 +24,7 @@ class Twins:
     base: FilePath | None
     problems: dict[Path, str] = field(default_factory=dict)
     warnings: dict[Path, str] = field(default_factory=dict)
-    contents: list[str] = field(default_factory=list)
+    contents: dict[FilePath, str] = field(default_factory=dict)
 
     def look(self, tree: dict[str, Any], model: type[BaseModel]) -> None:
         """Check every table of the tree."""
@@ -52,7 +52,7 @@ class Twins:
         file = (self.base or FilePath()) / value
         try:
             if secret:
-                self.contents.append(read_secret(file))
+                self.contents[file] = read_secret(file)
             if secret and is_open_to_others(file):
                 self.warnings[path] = f"{file} can be read by others: chmod 600 it"
             file.stat()

@@ -26,6 +26,8 @@ _STATES = {each.value: each for each in AlertState}
 _WINDOW, _MEMORY = -13, 6
 """Raw deflate that looks back over 8 KiB, which is more than one alert and its sample have, with little memory."""
 _SAMPLES = 255
+_SAMPLE, _SHORT = 1 << 13, 200
+"""Of a sample only what deflate looks back over is of use, and of its texts those that others are likely to say, too."""
 SHAPES = 1_000
 """Sets of names that are numbered."""
 _Shape = tuple[tuple[str, ...], ...]
@@ -116,7 +118,8 @@ class Shelf(MutableMapping[str, Alert]):
         if number is None:
             number = self._sample_of[rule] = min(len(self._samples), _SAMPLES)
             if number < _SAMPLES:
-                self._samples.append((packed, {each: each for each in said if isinstance(each, str)}))
+                texts = {each: each for each in said if isinstance(each, str) and len(each) <= _SHORT}
+                self._samples.append((packed[-_SAMPLE:], texts))
         return number
 
     def _sample(self, number: int) -> tuple[bytes, dict[str, str]]:

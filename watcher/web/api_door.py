@@ -51,7 +51,7 @@ class Call:
 
 
 def call_of(request: web.Request) -> Call:
-    """What a request presents. A header that is given twice means nothing."""
+    """What a request presents. A header that is given twice means nothing; two sites are no site of ours."""
     name = request.transport.get_extra_info("peername") if request.transport else None
     return Call(
         peer=str(name[0]) if isinstance(name, tuple) else "",
@@ -60,7 +60,7 @@ def call_of(request: web.Request) -> Call:
         authorization=_single(request, "Authorization"),
         passed_on=request.version < HttpVersion11 or is_passed_on(request.headers),
         origin=_single(request, "Origin") if "Origin" in request.headers else None,
-        fetch_site=_single(request, "Sec-Fetch-Site"),
+        fetch_site=",".join(request.headers.getall("Sec-Fetch-Site", [])),
         content_type=request.content_type,
         content_encoding=_single(request, "Content-Encoding"),
     )

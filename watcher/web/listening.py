@@ -17,6 +17,8 @@ from watcher.errors import ConfigError
 Address: TypeAlias = tuple[str, int]
 BACKLOG = 512
 """Connections that may wait to be taken up."""
+AT_ONCE = 8
+"""How many are taken up before those that were taken up before are heard again: a crowd must not push out who has spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ async def bind(key: str, address: Address) -> Bound:
     except OSError as error:
         reason = strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
         raise ConfigError([f"{key}: cannot listen on {url_of(host, port)}: {reason}"]) from None
+    except ValueError as error:  # a host that no name can be, like my..host
+        raise ConfigError([f"{key}: cannot listen on {url_of(host, port)}: {error}"]) from None
     try:
         return Bound(tuple(each.dup() for each in server.sockets))
     finally:
@@ -60,8 +64,10 @@ async def accepting(inside: Callable[[], asyncio.BaseProtocol], key: str, where:
             bound = await bind(key, where)
             stack.callback(bound.close)
         for each in bound.sockets:
-            server = await asyncio.get_running_loop().create_server(inside, sock=each.dup(), backlog=BACKLOG)
+            taking = each.dup()
+            server = await asyncio.get_running_loop().create_server(inside, sock=taking, backlog=AT_ONCE)
             stack.callback(server.close)
+            taking.listen(BACKLOG)
         yield bound.url
 
 

@@ -43,8 +43,8 @@ class Door:
     """Makes the protocols of new connections, and closes those that keep others out.
 
     Who has not shown a key stands at the door, and for no longer than `patience`. There is a place for `most` connections;
-    when all are taken, the one that has stood at the door the longest goes, or else the one that has rested the longest
-    since its last request. Who has shown a key and is being served stays, unless those with the same key have more than
+    when all are taken, one that lags goes, or else the one that has stood at the door the longest, or else the one that
+    has rested the longest since its last request. Who has shown a key and is being served stays, unless those with the same key have more than
     their share of all places: one sender must not keep out the others.
     """
 
@@ -66,6 +66,7 @@ class Door:
         self._waiting: dict[object, tuple[_Connection, asyncio.TimerHandle]] = {}
         self._serving: dict[object, tuple[_Connection, frozenset[str]]] = {}
         self._resting: dict[object, _Connection] = {}
+        self._lagging: dict[object, _Connection] = {}
 
     def __call__(self) -> asyncio.Protocol:
         """The protocol of a connection that comes in."""
@@ -82,12 +83,20 @@ class Door:
 
     def admit(self, protocol: object, projects: frozenset[str]) -> None:
         """The sender behind this protocol has shown a key that stands for these projects, and is being served."""
+        self._lagging.pop(protocol, None)
         waited = self._waiting.pop(protocol, None)
         if waited:
             waited[1].cancel()
         connection = waited[0] if waited else self._resting.pop(protocol, None)
         if connection is not None:
             self._serving[protocol] = connection, projects
+
+    def lag(self, protocol: object) -> None:
+        """The sender has begun to ask and holds the rest back: it is the first to go."""
+        waited = self._waiting.get(protocol)
+        connection = waited[0] if waited else self._resting.get(protocol)
+        if connection is not None:
+            self._lagging[protocol] = connection
 
     def rest(self, protocol: object) -> None:
         """The sender has its answer; nothing is lost if it has to come in again."""
@@ -96,13 +105,15 @@ class Door:
             self._resting[protocol] = served[0]
 
     def close(self) -> None:
-        """Stop the clocks."""
-        for _, timer in self._waiting.values():
-            timer.cancel()
+        """Send those away that have not asked for anything yet: nothing is lost, and nobody waits for them."""
+        for each in list(self._waiting):
+            self._send_away(each)
 
     def _make_room(self) -> bool:
         """Send the one away that can best be done without; whether there was any."""
-        if self._waiting:
+        if self._lagging:
+            self._abort(next(iter(self._lagging.values())))
+        elif self._waiting:
             self._send_away(next(iter(self._waiting)))
         elif self._resting:
             self._abort(next(iter(self._resting.values())))
@@ -132,6 +143,7 @@ class Door:
         waited = self._waiting.pop(connection.inner, None)
         if waited:
             waited[1].cancel()
+        self._lagging.pop(connection.inner, None)
         self._serving.pop(connection.inner, None)
         self._resting.pop(connection.inner, None)
 

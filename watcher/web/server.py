@@ -75,7 +75,9 @@ async def serve(
 
 
 def _served(doors: list[Door]) -> Any:
-    """Tell the door whom it must not send away: those whose request is whole, for as long as it is answered.
+    """Tell the door whom it must not send away: those whose request is whole, its body too, for as long as it is answered.
+
+    Who holds a body back stays among those who can best be done without.
 
     aiohttp calls what is inside by the name `handler`.
     """
@@ -84,11 +86,13 @@ def _served(doors: list[Door]) -> Any:
     async def served(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        (door,) = doors
-        door.admit(request.protocol, frozenset())
+        (door,), under_way = doors, [request.protocol]
+        door.lag(request.protocol)
+        request.content.on_eof(lambda: door.admit(under_way[0], frozenset()) if under_way else None)
         try:
             return await handler(request)
         finally:
+            under_way.clear()
             door.rest(request.protocol)
 
     return served

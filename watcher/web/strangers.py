@@ -5,7 +5,9 @@ import logging
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-_THEIRS = (HttpProcessingError, web.RequestPayloadError)
+_THEIRS = (HttpProcessingError, web.RequestPayloadError, ConnectionResetError)
+_GONE = "Connection closed."
+"""What aiohttp says, as a RuntimeError, to whoever reads a body after its sender has gone."""
 
 
 def server_log() -> logging.Logger:
@@ -16,4 +18,5 @@ def server_log() -> logging.Logger:
 
 
 def _is_ours(record: logging.LogRecord) -> bool:
-    return not (record.exc_info and isinstance(record.exc_info[1], _THEIRS))
+    error = record.exc_info[1] if record.exc_info else None
+    return not (isinstance(error, _THEIRS) or (isinstance(error, RuntimeError) and str(error) == _GONE))
