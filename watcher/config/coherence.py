@@ -89,7 +89,7 @@ def _state_problems(path: Path, rule: Tree) -> Said:
         yield (*path, "resolve"), _MISSING_RESOLVE
 
 
-def warnings(tree: Tree) -> Said:
+def warnings(tree: Tree, pack_rules: Iterable[str] = ()) -> Said:
     """What is allowed and looks like a mistake."""
     yield from _receiver_warnings(tree)
     yield from buttons.warnings(tree)
@@ -109,7 +109,7 @@ def warnings(tree: Tree) -> Said:
     rules = [rule for _, rule in listed(tree, "rules")]
     for path, route in _routes(tree):
         yield from _route_warnings(path, route)
-        yield from label_names.route_warnings(path, route, rules)
+        yield from label_names.route_warnings(path, route, rules, pack_rules)
 
 
 def _project_warnings(tree: Tree) -> Said:

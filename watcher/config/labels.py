@@ -3,7 +3,7 @@
 A matcher on it would never match and a template with it fall back, both without a word until somebody needs to hear.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 
@@ -118,8 +118,9 @@ def _template_warnings(path: Path, rule: Tree) -> Said:
             yield (*path, "annotations", key), f'no value is called "{name[:50]}"{suggestion(name, known)}'
 
 
-def route_warnings(path: Path, route: Tree, rules: Sequence[Tree]) -> Said:
-    """The labels of a route that no alert has: nothing would ever take that way, or all would be one group."""
+def route_warnings(path: Path, route: Tree, rules: Sequence[Tree], pack_rules: Iterable[str] = ()) -> Said:
+    """Labels and rules that a route names and no alert has: nothing would ever take that way, or all would be one group."""
+    called = {str(rule.get("name")) for rule in rules} | set(pack_rules)
     own = {name for rule in rules for name in _strings(rule.get("labels")) + _strings(rule.get("by"))}
     known = _OF_ALERTS | own
     for key in ("matchers", "group_by"):
@@ -127,6 +128,9 @@ def route_warnings(path: Path, route: Tree, rules: Sequence[Tree]) -> Said:
             for name in [text] if key == "group_by" else [name for name, _ in names_in(text)]:
                 if name not in known and name != ALL_LABELS and not name.startswith(_DETAILS):
                     yield (*path, key, at), f'no alert has a label "{name[:50]}"' + suggestion(name, known)
+            for name, value in names_in(text) if key == "matchers" else ():
+                if name == "alertname" and value and value not in called and get_close_matches(value, called, 1):
+                    yield (*path, key, at), f'no rule is called "{value[:50]}"' + suggestion(value, called)
 
 
 def _strings(value: object) -> list[str]:

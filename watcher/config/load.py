@@ -74,8 +74,9 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
     twins.look(tree, Settings)
     redactor = Redactor([*expansion.taken, *twins.contents.values(), *_written_secrets(tree)])
     packs = {name: _pack(name) for name in _packs(tree)}
+    names = [rule.name for rules in packs.values() for rule in rules]
     settings, found = _validated(Settings, tree, {**twins.problems, **expansion.problems})
-    found += coherence.problems(tree, [rule.name for rules in packs.values() for rule in rules])
+    found += coherence.problems(tree, names)
     if found or settings is None:
         raise ConfigError(_lines(found, redactor))
     rules = _merged(settings, packs)
@@ -83,7 +84,7 @@ def loads(text: str, environ: Mapping[str, str], *, base: FilePath | None = None
     return Loaded(
         settings=settings.model_copy(update={"rules": tuple(rule for rule, _ in rules), "route": route}),
         origins={rule.name: origin for rule, origin in rules},
-        warnings=_lines([*twins.warnings.items(), *coherence.warnings(tree)], redactor),
+        warnings=_lines([*twins.warnings.items(), *coherence.warnings(tree, names)], redactor),
         secrets=(*twins.contents.values(), *_written_secrets(tree)),
         files=twins.contents,
     )

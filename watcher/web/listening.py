@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from os import strerror
 from typing import TypeAlias
 
-from watcher.errors import ConfigError
+from watcher.errors import AddressError, ConfigError
 
 Address: TypeAlias = tuple[str, int]
 BACKLOG = 512
@@ -45,7 +45,7 @@ async def bind(key: str, address: Address) -> Bound:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, host, port, start_serving=False)
     except OSError as error:
         reason = strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise ConfigError([f"{key}: cannot listen on {url_of(host, port)}: {reason}"]) from None
+        raise AddressError([f"{key}: cannot listen on {url_of(host, port)}: {reason}"]) from None
     except ValueError as error:  # a host that no name can be, like my..host
         raise ConfigError([f"{key}: cannot listen on {url_of(host, port)}: {error}"]) from None
     try:
