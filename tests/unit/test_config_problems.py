@@ -400,6 +400,10 @@ DOUBTFUL: tuple[tuple[str, str], ...] = (
         ),
         'route.routes[0].matchers[0]: no rule is called "DeploymentFaild"; did you mean "DeploymentFailed"?',
     ),
+    (
+        SMALL.replace("europe-west1.gcp", "europe-wset1.gcp"),
+        'projects[0].region: is no region that is documented; did you mean "europe-west1.gcp"?',
+    ),
     (small(SECOND + '[route]\nreceiver = "team"'), "receivers[1]: no route leads to this receiver"),
     (SMALL.replace("console = [{}]", ""), "receivers[0]: has no sinks: what is routed to it is told to nobody"),
     (

@@ -6,6 +6,7 @@ been said elsewhere.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from watcher.core.alert import IDENTITY
 from watcher.core.duration import Millis
 from watcher.core.egress import literal, refusal
 from watcher.core.route import ALL_LABELS, GROUP_INTERVAL, REPEAT_INTERVAL
+from watcher.core.snapshot import KNOWN_REGIONS
 
 Said: TypeAlias = Iterator[tuple[Path, str]]
 Tree: TypeAlias = Mapping[str, Any]
@@ -120,6 +122,9 @@ def _project_warnings(tree: Tree) -> Said:
                 ("projects", at, "fast_poll_interval"),
                 f"is longer than poll_interval, which is {duration.text(poll)}",
             )
+        region = str(project.get("region"))
+        if region not in KNOWN_REGIONS and get_close_matches(region, KNOWN_REGIONS, 1):
+            yield ("projects", at, "region"), "is no region that is documented" + suggestion(region, KNOWN_REGIONS)
         for key in ("api_url", "auth_url"):
             if _is_bare(str(project.get(key, ""))):
                 yield ("projects", at, key), "is plain http: credentials would cross the network readable"

@@ -11,6 +11,10 @@ IN_FLIGHT = frozenset({"Queued", "Deploying", "Undeploying"})
 FAILED = frozenset({"Failed", "UndeployFailed"})
 KNOWN_STATUSES = frozenset({"Draft", "Deployed", *IN_FLIGHT, *FAILED})
 """DeploymentStatus of the official specification, with the undocumented but specified `Draft`."""
+KNOWN_REGIONS = frozenset(
+    {"europe-west1.gcp", "us-central1.gcp", "australia-southeast1.gcp", "us-east-2.aws", "eu-central-1.aws"}
+)
+"""Regions that are documented today; others are taken as they are."""
 KNOWN_TYPES = frozenset({"preview", "sandbox", "production"})
 CERTIFYING = frozenset({"ReadyForCertification", "InCertification"})
 DRAFT_STATUSES = frozenset({"Draft", "Processing", "Published", "Failed", *CERTIFYING})
